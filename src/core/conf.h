@@ -1,0 +1,85 @@
+/* conf.h - settings from an ini file, checked against a table.
+ *
+ * A table of conf_key says all there is to say about a setting: where it stands
+ * in the file, of which type and range it is, its default, its help.  Reading,
+ * checking, the sample file and the documentation all come from that table.
+ * Unknown sections and keys, doubled keys and bad values are refused with file and
+ * line.  Values are stored in a struct that the caller owns, at `offset`. */
+#pragma once
+
+#include "core/err.h"
+
+#include <stdint.h>
+
+enum conf_type {
+	CONF_TEXT,     /* char *: any text, may be empty */
+	CONF_PATH,     /* char *: made absolute; a relative one is relative to the file's folder */
+	CONF_BOOL,     /* bool: yes/no, true/false, on/off, 1/0 */
+	CONF_INT,      /* int64_t: decimal, within min and max */
+	CONF_SIZE,     /* int64_t: bytes, with K, M, G, T for powers of 1024 */
+	CONF_DURATION, /* int64_t: milliseconds, from ms, s, m, h, d; a unit is needed, except for 0 */
+	CONF_CHOICE,   /* int64_t: index of a word in `choices` */
+	CONF_ADDRESS,  /* char *: "host:port", "[v6]:port" or "unix:/path" */
+	CONF_LIST,     /* struct conf_list: words separated by white space or commas */
+};
+
+struct conf_list {
+	char **items;
+	size_t count;
+};
+
+struct conf_key {
+	const char *section;
+	const char *name;
+	enum conf_type type;
+	size_t offset;
+	const char *value;   /* the default, as it would stand in the file */
+	int64_t min, max;    /* of INT, SIZE (bytes) and DURATION (ms); both 0: no bounds */
+	const char *choices; /* of CHOICE: words separated by | */
+	const char *help;    /* a sentence or two, without line breaks */
+};
+
+/* A section may stand several times with a name behind it, as in "[storage g01]";
+ * such sections fill structs of their own. */
+struct conf_table {
+	const struct conf_key *keys;
+	size_t count;
+	/* Sections that take a name: returns the struct for [section name], which it
+	 * makes at the first call for a name, or NULL (with err) if that cannot be.
+	 * NULL if no section takes a name. */
+	void *(*instance)(void *target, const char *section, const char *name, struct err *err);
+	const char *const *named; /* NULL-ended list of the sections that take a name */
+};
+
+/* Fill `target` with every default, except keys of named sections. */
+int conf_defaults(const struct conf_table *table, void *target, struct err *err);
+
+/* Fill `instance` with the defaults of the keys of `section`. */
+int conf_instance_defaults(
+	const struct conf_table *table, const char *section, void *instance, struct err *err);
+
+/* Read `text` on top of what `target` has.  `file` is named in errors
+ * ("picstore.conf:12: ...", code ERR_CONFIG); its folder is where relative paths
+ * start.  Returns 0, or -1 at the first wrong line. */
+int conf_read_text(const struct conf_table *table, const char *file, const char *text, size_t len,
+	void *target, struct err *err);
+
+/* The same from the file itself; at most 1 MB. */
+int conf_read_file(
+	const struct conf_table *table, const char *file, void *target, struct err *err);
+
+/* Set one key from a text, as a command-line option does ("storage.http=off" comes
+ * apart at the caller). */
+int conf_set(const struct conf_table *table, const char *section, const char *name,
+	const char *value, void *target, struct err *err);
+
+/* Free what the values own.  `target` may be half filled, but not uninitialised. */
+void conf_free(const struct conf_table *table, const char *section, void *target);
+
+struct buf;
+
+/* Write the table as a commented sample file, every key at its default. */
+void conf_sample(const struct conf_table *table, struct buf *out);
+
+/* Write the table as a Markdown table per section, for docs/configuration.md. */
+void conf_markdown(const struct conf_table *table, struct buf *out);

@@ -1,0 +1,74 @@
+/* client.h - a client of trackers and storages that speak the FastDFS protocol: ours
+ * or FastDFS's own.  All our programs use it.
+ *
+ * Calls block until they have an outcome or their deadline passes; many threads may
+ * use one client at once.  Connections are kept and shared.  Trackers are tried in
+ * turn; a request that reads is repeated on another storage, one that changes
+ * something only if it surely was not done; otherwise the outcome is ERR_UNKNOWN. */
+#pragma once
+
+#include "core/buf.h"
+#include "core/err.h"
+#include "core/file_id.h"
+
+struct fdfs_client;
+
+struct fdfs_client_conf {
+	char *const *trackers; /* "host:port" each; copied */
+	size_t tracker_count;
+	int64_t connect_timeout_ms;
+	int64_t network_timeout_ms; /* of one whole call */
+	size_t max_file_size;       /* a longer announced body is refused */
+	size_t idle_connections;    /* the most that are kept, to each server */
+};
+
+/* NULL with err if a tracker's address cannot be read.  Connects to nobody yet. */
+struct fdfs_client *fdfs_client_new(const struct fdfs_client_conf *conf, struct err *err);
+void fdfs_client_free(struct fdfs_client *client);
+
+/* Store `content` in `group`, or where the tracker says if it is NULL or empty. */
+int fdfs_upload(struct fdfs_client *client, const char *group, struct span content,
+	const char *ext, struct file_id *id, struct err *err);
+
+/* Append the whole picture to `out`.  Size and CRC are checked against the id, slaves
+ * and appenders excepted: ERR_CORRUPT, and nothing appended, if they do not match.
+ * ERR_NOT_FOUND also for what was deleted, unless the storage is ours (ERR_GONE). */
+int fdfs_download(struct fdfs_client *client, const struct file_id *id, struct buf *out,
+	struct err *err);
+
+/* ERR_NOT_FOUND (or ERR_GONE) if it was not there. */
+int fdfs_delete(struct fdfs_client *client, const struct file_id *id, struct err *err);
+
+struct fdfs_info {
+	uint64_t size;
+	int64_t time;
+	uint32_t crc;
+	char source[48];
+};
+
+int fdfs_stat(struct fdfs_client *client, const struct file_id *id, struct fdfs_info *info,
+	struct err *err);
+
+struct fdfs_group {
+	char name[FILE_ID_GROUP_MAX + 1];
+	uint64_t total_mib, free_mib, reserved_mib;
+	uint64_t storages, readable, writable;
+};
+
+struct fdfs_storage {
+	char group[FILE_ID_GROUP_MAX + 1];
+	char id[17], ip[48];
+	uint16_t port;
+	uint8_t state;       /* 7 is active */
+	char version[9];
+	int64_t joined, started, last_beat; /* Unix seconds */
+	uint64_t total_mib, free_mib, reserved_mib;
+	uint32_t connections;
+	uint64_t uploads, downloads, deletes; /* successful ones */
+};
+
+/* Fill `*out` with an array that the caller frees. */
+int fdfs_groups(struct fdfs_client *client, struct fdfs_group **out, size_t *count,
+	struct err *err);
+int fdfs_storages(struct fdfs_client *client, const char *group, struct fdfs_storage **out,
+	size_t *count, struct err *err);

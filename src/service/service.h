@@ -1,0 +1,64 @@
+/* service.h - what all daemons share.
+ *
+ * service_main does, once for all of them and in this order: options, configuration,
+ * log, listen, drop privileges, open, report ready, run until SIGTERM or SIGINT,
+ * close.  Options:
+ *
+ *     -c, --config FILE     the configuration
+ *     -i, --instance NAME   which [storage NAME] (daemons that have instances)
+ *     -l, --listen ADDRESS  instead of the configured address
+ *     -t, --test            check the configuration and leave
+ *     -H, --keys            print every configuration key
+ *     -V, --version; -h, --help
+ *
+ * Exit status: 0 stopped as asked, 1 it failed, 2 wrong options or configuration.
+ *
+ * Ready is reported to whoever started it: a newline on the descriptor that
+ * $PICSTORE_READY_FD names (s6), READY=1 on $NOTIFY_SOCKET (systemd), one log line.
+ *
+ * While it runs a daemon answers on RUN_DIR/NAME.stat, a unix socket: whoever
+ * connects gets one JSON object (name, pid, version, uptime, counters) and a close. */
+#pragma once
+
+#include "service/settings.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A figure that a daemon keeps.  Any thread may add to `value`. */
+struct service_counter {
+	const char *name; /* "uploads", "bytes_out"; units in the name */
+	const char *help;
+	bool gauge;       /* goes up and down; otherwise it only grows */
+	_Atomic int64_t value;
+};
+
+struct service_context {
+	const struct settings *settings;
+	const char *name;     /* as in the log: "storage_server g01" */
+	const char *instance; /* the -i option, or NULL */
+	const char *listen;   /* the -l option, or NULL */
+	void *state;          /* the daemon's own */
+};
+
+struct service {
+	const char *name;    /* as it is installed */
+	const char *summary; /* a line for --help */
+	bool has_instances;
+	struct service_counter *counters;
+	size_t counter_count;
+
+	/* Bind sockets, while privileges are still there. */
+	int (*listen)(struct service_context *context, struct err *err);
+	/* The configuration is read and privileges are dropped. */
+	int (*open)(struct service_context *context, struct err *err);
+	/* Serve until service_stop is called; returns 0, or -1 if it had to give up. */
+	int (*run)(struct service_context *context, struct err *err);
+	/* Make `run` return soon.  Called once, from another thread than `run`. */
+	void (*stop)(struct service_context *context);
+	/* Free everything, also after a `listen` or `open` that failed half way. */
+	void (*close)(struct service_context *context);
+};
+
+int service_main(const struct service *service, int argc, char **argv);

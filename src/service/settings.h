@@ -1,0 +1,118 @@
+/* settings.h - everything that can be configured, for all programs.
+ *
+ * One ini file serves all programs of an installation, so that they cannot
+ * disagree; each reads it whole and refuses it whole.  The table in settings.c is
+ * the one place that knows names, types, ranges, defaults and help;
+ * docs/configuration.md and etc/picstore.conf are made from it.
+ *
+ * Times are milliseconds, sizes bytes.  Texts are never NULL. */
+#pragma once
+
+#include "core/conf.h"
+#include "core/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { SETTINGS_STORAGES_MAX = 64, SETTINGS_STORE_PATHS_MAX = 256 };
+
+/* [storage NAME]: one storage_server of this machine. */
+struct storage_settings {
+	char name[32];               /* the NAME in the section's heading */
+	char *group;                 /* its group; when empty, NAME */
+	char *listen;                /* FastDFS protocol, address to bind */
+	char *advertise;             /* address that clients are told, when empty that of `listen` */
+	int64_t id;                  /* storage id for file names (1 to 16777215); 0: the advertised IPv4 */
+	struct conf_list store_path; /* folders, M00 first */
+	int64_t engine;              /* index into "volume|faulty|file" */
+	int64_t volume_size;         /* greatest size of one volume */
+	int64_t preallocate;         /* by how much a volume file is grown at a time */
+	int64_t punch_delay;         /* from delete until the blocks go back to the file system */
+	int64_t reserved_space;      /* bytes that stay free on each store path's disk */
+	int64_t max_file_size;
+	int64_t upload_memory;       /* for contents on their way in, all connections together */
+};
+
+struct settings {
+	char *file; /* where this was read from */
+
+	/* [picstore] */
+	char *user;        /* to run as, when started as root; empty: stay */
+	char *run_dir;     /* sockets, pid files */
+	char *secret_dir;  /* keys, one file each, readable by `user` alone */
+	int64_t log_level; /* index into "alarm|error|warn|info|debug" */
+
+	/* [fdfs]: how programs reach the store, and who may reach ours */
+	struct conf_list tracker_server; /* host:port */
+	int64_t connect_timeout;
+	int64_t network_timeout;         /* longest wait for a peer in the middle of something */
+	struct conf_list allow;          /* addresses or networks that may use tracker and storages */
+	int64_t max_connections;         /* a server */
+	int64_t ip_width;                /* index into "16|46" */
+	int64_t record_layout;           /* index into "current|105-612" */
+
+	/* [tracker] */
+	char *tracker_listen;
+	int64_t store_lookup;     /* index into "round-robin|most-free|group" */
+	char *store_group;        /* for "group" */
+	int64_t beat_interval;    /* how often a storage reports */
+	int64_t beat_timeout;     /* silent for so long is down */
+
+	/* [storage NAME] */
+	struct storage_settings *storages;
+	size_t storage_count;
+
+	/* [download] */
+	char *download_listen;    /* FastCGI socket */
+	int64_t download_threads;
+	int64_t download_socket_mode; /* octal digits as a number, 660 */
+	bool local_read;          /* read volumes of this machine directly */
+	int64_t sendfile_from;    /* least size that goes out by X-Sendfile2; 0: never */
+
+	/* [upload] */
+	char *upload_listen;      /* FastCGI socket */
+	int64_t upload_threads;
+	int64_t upload_socket_mode;
+	char *upload_group;       /* where pictures go; empty: the tracker decides */
+	int64_t max_picture_bytes;
+	int64_t max_width, max_height, max_pixels, max_frames;
+	int64_t max_pixels_progressive; /* of a picture that has to be decoded as a whole */
+	int64_t check;            /* index into "full|header" */
+	int64_t check_workers;    /* processes that decode */
+	int64_t check_timeout;
+	int64_t check_memory;     /* address space of one of them */
+	struct conf_list formats; /* accepted: jpeg png gif webp avif heic */
+	bool keys_des, keys_jwt;
+	int64_t key_max_age;
+	int64_t key_clock_ahead;  /* how far a client's clock may run ahead */
+
+	/* [varnish] */
+	struct conf_list varnish; /* host:port of every cache to purge */
+	char *public_url;         /* how clients reach it, for texts that are shown */
+	char *varnish_name;       /* -n of the local varnishd, for status */
+
+	/* [http] */
+	char *gateway;            /* host:port of lighttpd */
+};
+
+/* The table, for -t, the sample and the documentation. */
+extern const struct conf_table settings_table;
+
+/* Read `file`; when NULL, $PICSTORE_CONF, else the installed picstore.conf.
+ * Returns settings that the caller frees, or NULL with err. */
+struct settings *settings_load(const char *file, struct err *err);
+
+/* The same from text, for tests; `file` is only a name. */
+struct settings *settings_parse(const char *file, const char *text, struct err *err);
+
+/* The storage with that name; with `name` NULL the only one.  NULL with err if there
+ * is none, or several and no name. */
+const struct storage_settings *settings_storage(
+	const struct settings *settings, const char *name, struct err *err);
+
+/* Read the secret `name` ("des", "jwt") from secret_dir into `out`, at most `max`
+ * bytes, white space at the end taken off.  Refuses a file that others may read. */
+int settings_secret(const struct settings *settings, const char *name, void *out, size_t max,
+	size_t *len, struct err *err);
+
+void settings_free(struct settings *settings);

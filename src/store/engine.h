@@ -1,0 +1,153 @@
+/* engine.h - what keeps the bytes of a group.
+ *
+ * An engine is a table of functions; engine_volume keeps pictures in volume files
+ * on this machine's disks, engine_faulty wraps another and fails on purpose.  All
+ * pass one contract test (tests/unit/store/test_engine_contract.c).
+ *
+ * Outcomes are err codes: ERR_NOT_FOUND, ERR_GONE, ERR_EXISTS, ERR_FULL, ERR_BUSY,
+ * ERR_NOT_ALLOWED, ERR_CORRUPT, ERR_UNREACHABLE, ERR_IO, and ERR_UNKNOWN for what may
+ * or may not have been done: the interface is written for engines behind a network,
+ * where that cannot be avoided.
+ *
+ * Everything may be called from any thread. */
+#pragma once
+
+#include "core/buf.h"
+#include "core/err.h"
+#include "core/file_id.h"
+
+enum { ENGINE_ANY_PATH = 255 };
+
+struct engine_conf {
+	const char *group;
+	uint8_t source[4];        /* for the ids that are made */
+	char *const *paths;       /* store paths, folders that exist */
+	size_t path_count;
+	bool read_only;           /* never writes, takes no lock: beside a storage_server */
+	uint64_t volume_size;     /* see struct storage_settings */
+	uint64_t preallocate;
+	uint64_t reserved_space;
+	int64_t punch_delay_ms;
+	int64_t (*now)(void);     /* Unix seconds; clock_unix, or a test's */
+};
+
+/* Store `content` as a new picture.  The caller fills the upper part, keeps all of it
+ * and the content in place, and finds the outcome in the lower part when `done` is
+ * called: once, from any thread, possibly before engine_put returns.  err.code is
+ * ERR_NONE only if the picture is on the disk and stays there. */
+struct engine_put {
+	struct span content;
+	uint32_t crc;                  /* of content */
+	char ext[FILE_ID_EXT_MAX + 1]; /* without the dot */
+	uint8_t path;                  /* store path, or ENGINE_ANY_PATH */
+	void (*done)(struct engine_put *put);
+	void *context; /* the caller's */
+
+	struct file_id id;
+	struct err err;
+
+	struct engine_put *next; /* the engine's */
+};
+
+/* Delete a picture, in the same manner.  ERR_NONE: it is gone for good, also after
+ * a crash.  ERR_NOT_FOUND and ERR_GONE as they say. */
+struct engine_remove {
+	struct file_id id;
+	void (*done)(struct engine_remove *remove);
+	void *context;
+
+	struct err err;
+
+	struct engine_remove *next; /* the engine's */
+};
+
+struct engine_stat {
+	uint64_t size;
+	uint32_t crc;
+	int64_t time; /* Unix seconds of the upload */
+};
+
+/* Where the bytes lie, for a web server on this machine that can send a slice. */
+struct engine_place {
+	char path[512];
+	uint64_t offset;
+	uint64_t len;
+};
+
+struct engine_space {
+	uint64_t total, free; /* bytes of the disks under the store paths; free without the reserve */
+	uint64_t path_free[256]; /* the same by store path, path_count of them */
+};
+
+/* One thing that engine_walk found. */
+struct engine_found {
+	enum {
+		ENGINE_FOUND_PICTURE,
+		ENGINE_FOUND_DELETED, /* a tombstone */
+		ENGINE_FOUND_CORRUPT, /* a record whose bytes do not match; err says how */
+	} what;
+	struct file_id id;
+	uint64_t offset; /* in its volume, bytes */
+	struct err err;
+};
+
+enum { ENGINE_NO_WAIT = 1 }; /* flag: ERR_WOULD_BLOCK rather than wait for a disk */
+enum { ENGINE_CHECK_CONTENT = 1 }; /* flag of walk: read contents too, not just headers */
+
+struct engine;
+
+struct engine_ops {
+	const char *name;
+	struct engine *(*open)(const struct engine_conf *conf, struct err *err);
+	void (*close)(struct engine *engine);
+	void (*put)(struct engine *engine, struct engine_put *put);
+	void (*remove)(struct engine *engine, struct engine_remove *remove);
+	int (*get)(struct engine *engine, const struct file_id *id, unsigned flags, struct buf *out,
+		struct err *err);
+	int (*stat)(struct engine *engine, const struct file_id *id, unsigned flags,
+		struct engine_stat *out, struct err *err);
+	int (*place)(struct engine *engine, const struct file_id *id, struct engine_place *out,
+		struct err *err);
+	int (*walk)(struct engine *engine, unsigned flags,
+		bool (*found)(void *context, const struct engine_found *found), void *context,
+		struct err *err);
+	int (*space)(struct engine *engine, struct engine_space *out, struct err *err);
+};
+
+struct engine { /* the first member of every engine's own struct */
+	const struct engine_ops *ops;
+};
+
+/* Open an engine by name; NULL with err if that fails.  Waits for everything that is
+ * under way in engine_close. */
+struct engine *engine_open(const char *name, const struct engine_conf *conf, struct err *err);
+void engine_close(struct engine *engine); /* NULL is fine */
+
+void engine_put(struct engine *engine, struct engine_put *put);
+void engine_remove(struct engine *engine, struct engine_remove *remove);
+
+/* Append the whole picture to `out`, whose limit must allow it.  The bytes match the
+ * id's size and CRC, or nothing is appended and err says ERR_CORRUPT. */
+int engine_get(struct engine *engine, const struct file_id *id, unsigned flags, struct buf *out,
+	struct err *err);
+
+/* The picture's header alone. */
+int engine_stat(struct engine *engine, const struct file_id *id, unsigned flags,
+	struct engine_stat *out, struct err *err);
+
+/* Check header and CRC, as engine_get does, and say where the bytes lie.
+ * ERR_UNSUPPORTED where they lie in no file. */
+int engine_place(struct engine *engine, const struct file_id *id, struct engine_place *out,
+	struct err *err);
+
+/* Call `found` for each record, in no order that callers may rely on, until it
+ * returns false.  Pictures that come or go meanwhile may be left out. */
+int engine_walk(struct engine *engine, unsigned flags,
+	bool (*found)(void *context, const struct engine_found *found), void *context,
+	struct err *err);
+
+int engine_space(struct engine *engine, struct engine_space *out, struct err *err);
+
+/* Waiting forms of put and remove, for tools and tests. */
+int engine_put_wait(struct engine *engine, struct engine_put *put);
+int engine_remove_wait(struct engine *engine, const struct file_id *id, struct err *err);
