@@ -15,7 +15,8 @@
  *
  * DES keeps those clients working and protects nothing: anybody with a day to spend
  * can make such keys.  The new form is a JWT (HS256) with the claims uid, channel,
- * albumid, ip, iat, exp, width, height, head; it cannot be forged. */
+ * albumid, ip, iat, exp, width, height, head; it cannot be forged.  iat and exp must
+ * be there, nbf is heeded, every other claim is 0 or false when it is left out. */
 #pragma once
 
 #include "core/buf.h"
@@ -24,6 +25,7 @@
 enum {
 	UPLOAD_KEY_DES_LEN = 48,    /* hex digits */
 	UPLOAD_KEY_JWT_MAX = 1024,  /* characters */
+	UPLOAD_KEY_SECRET_MIN = 32, /* of tokens: as long as the hash, as RFC 7518 wants */
 	UPLOAD_KEY_SECRET_MAX = 256,
 };
 
@@ -32,18 +34,18 @@ struct upload_key {
 	uint32_t channel;
 	uint32_t albumid;
 	uint8_t ip[4];
-	int64_t issued; /* Unix seconds */
+	int64_t issued;                 /* Unix seconds */
 	uint32_t max_width, max_height; /* 0: any */
 	bool is_head;
 };
 
 struct upload_key_rules {
-	bool des, jwt;            /* which forms are accepted */
+	bool des, jwt; /* which forms are accepted */
 	uint8_t des_secret[8];
 	uint8_t jwt_secret[UPLOAD_KEY_SECRET_MAX];
 	size_t jwt_secret_len;
-	int64_t max_age;          /* seconds */
-	int64_t clock_ahead;      /* seconds that an issuer's clock may be ahead */
+	int64_t max_age;     /* seconds, of the old form; a token says itself when it ends */
+	int64_t clock_ahead; /* seconds that an issuer's clock may be ahead */
 };
 
 /* Read and check a key of either form at the time `now`.  ERR_NO_KEY if it is empty,
