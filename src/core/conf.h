@@ -4,20 +4,34 @@
  * in the file, of which type and range it is, its default, its help.  Reading,
  * checking, the sample file and the documentation all come from that table.
  * Unknown sections and keys, doubled keys and bad values are refused with file and
- * line.  Values are stored in a struct that the caller owns, at `offset`. */
+ * line.  Values are stored in a struct that the caller owns, at `offset`.
+ *
+ * The syntax has one way to say a thing, and what other ini files allow beyond it is
+ * refused rather than taken to mean something else:
+ *
+ *     # a comment has a line of its own; ; starts one too
+ *     [section]
+ *     key = the rest of the line, without the white space around it
+ *     [section name]
+ *
+ * No quotes, no comment behind a value, no continued lines.  Lines may end in CRLF, may
+ * be of any length, and a UTF-8 byte order mark may come first. */
 #pragma once
 
 #include "core/err.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum conf_type {
 	CONF_TEXT,     /* char *: any text, may be empty */
 	CONF_PATH,     /* char *: made absolute; a relative one is relative to the file's folder */
+	CONF_PATHS,    /* struct conf_list: as CONF_PATH; such paths have no white space or commas */
 	CONF_BOOL,     /* bool: yes/no, true/false, on/off, 1/0 */
 	CONF_INT,      /* int64_t: decimal, within min and max */
 	CONF_SIZE,     /* int64_t: bytes, with K, M, G, T for powers of 1024 */
 	CONF_DURATION, /* int64_t: milliseconds, from ms, s, m, h, d; a unit is needed, except for 0 */
+	CONF_MODE,     /* int64_t: a file mode, octal: 660 in the file is 0660 in the struct */
 	CONF_CHOICE,   /* int64_t: index of a word in `choices` */
 	CONF_ADDRESS,  /* char *: "host:port", "[v6]:port" or "unix:/path" */
 	CONF_LIST,     /* struct conf_list: words separated by white space or commas */
@@ -51,7 +65,7 @@ struct conf_table {
 	const char *const *named; /* NULL-ended list of the sections that take a name */
 };
 
-/* Fill `target` with every default, except keys of named sections. */
+/* Fill `target`, zeroed or filled, with every default, except keys of named sections. */
 int conf_defaults(const struct conf_table *table, void *target, struct err *err);
 
 /* Fill `instance` with the defaults of the keys of `section`. */
@@ -68,17 +82,20 @@ int conf_read_text(const struct conf_table *table, const char *file, const char 
 int conf_read_file(
 	const struct conf_table *table, const char *file, void *target, struct err *err);
 
-/* Set one key from a text, as a command-line option does ("storage.http=off" comes
- * apart at the caller). */
+/* Set one key from a text, as a command-line option does ("tracker.listen=..." comes
+ * apart at the caller).  Of a named section `target` is the instance.  A relative path
+ * starts at the current folder. */
 int conf_set(const struct conf_table *table, const char *section, const char *name,
 	const char *value, void *target, struct err *err);
 
-/* Free what the values own.  `target` may be half filled, but not uninitialised. */
+/* Free what the values of `section` own, or of all sections that take no name when it
+ * is NULL.  `target` may be half filled, but not uninitialised. */
 void conf_free(const struct conf_table *table, const char *section, void *target);
 
 struct buf;
 
-/* Write the table as a commented sample file, every key at its default. */
+/* Write the table as a sample file: every key with its help, at its default, with a #
+ * in front, so that the file as it is changes nothing. */
 void conf_sample(const struct conf_table *table, struct buf *out);
 
 /* Write the table as a Markdown table per section, for docs/configuration.md. */

@@ -46,7 +46,7 @@ struct settings {
 	struct conf_list tracker_server; /* host:port */
 	int64_t connect_timeout;
 	int64_t network_timeout;         /* longest wait for a peer in the middle of something */
-	struct conf_list allow;          /* addresses or networks that may use tracker and storages */
+	struct conf_list allow;          /* addresses or networks (a.b.c.d/n) that may use ours */
 	int64_t max_connections;         /* a server */
 	int64_t ip_width;                /* index into "16|46" */
 	int64_t record_layout;           /* index into "current|105-612" */
@@ -65,7 +65,7 @@ struct settings {
 	/* [download] */
 	char *download_listen;    /* FastCGI socket */
 	int64_t download_threads;
-	int64_t download_socket_mode; /* octal digits as a number, 660 */
+	int64_t download_socket_mode; /* of a unix socket: 0660 */
 	bool local_read;          /* read volumes of this machine directly */
 	int64_t sendfile_from;    /* least size that goes out by X-Sendfile2; 0: never */
 
@@ -99,7 +99,8 @@ struct settings {
 extern const struct conf_table settings_table;
 
 /* Read `file`; when NULL, $PICSTORE_CONF, else the installed picstore.conf.
- * Returns settings that the caller frees, or NULL with err. */
+ * Returns settings that the caller frees, or NULL with err (ERR_CONFIG): they are
+ * checked as a whole, so that a program need not check again. */
 struct settings *settings_load(const char *file, struct err *err);
 
 /* The same from text, for tests; `file` is only a name. */
@@ -111,7 +112,8 @@ const struct storage_settings *settings_storage(
 	const struct settings *settings, const char *name, struct err *err);
 
 /* Read the secret `name` ("des", "jwt") from secret_dir into `out`, at most `max`
- * bytes, white space at the end taken off.  Refuses a file that others may read. */
+ * bytes, white space at the end taken off.  Refuses a file that group or others may
+ * use, a symbolic link, and an empty or longer secret. */
 int settings_secret(const struct settings *settings, const char *name, void *out, size_t max,
 	size_t *len, struct err *err);
 

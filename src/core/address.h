@@ -1,0 +1,23 @@
+/* address.h - where a socket is, as text: "host:port", "[v6]:port" or "unix:/path".
+ *
+ * Taken apart here without asking anybody; src/net/sockaddr.h makes it an address
+ * that the system takes. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+	ADDRESS_HOST_MAX = 253,
+	ADDRESS_PATH_MAX = 107, /* of a unix socket: what sockaddr_un holds, without its NUL */
+};
+
+struct address {
+	bool is_unix;
+	char host[ADDRESS_HOST_MAX + 1]; /* a name or number, without brackets; or the path */
+	uint16_t port;                   /* 0 for unix */
+};
+
+/* Take `text` apart.  Returns false, and leaves `*out` alone, if it is no address.
+ * Port 0 is one: the system then chooses a port that is free. */
+bool address_parse(const char *text, struct address *out);
