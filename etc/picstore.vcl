@@ -1,0 +1,236 @@
+# picstore.vcl - what the one public port does with a request.
+#
+#     GET, HEAD /<id>, /download.fcgi/<id>   looked up by id alone, else fetched and kept
+#     POST      /upload.cgi                  piped to the gateway
+#     PURGE     /<id>                        from `purgers` alone: everything tagged with
+#                                            the id goes, or with the keys in xkey-purge
+#     anything else                          400 or 405, told here
+#
+# What differs between installations stands in a second file, which "picstore up"
+# writes as RUN/picstore-local.vcl and which varnishd is started with (-f).  It names
+# the gateway and who may purge, and includes this file at its end:
+#
+#     vcl 4.1;
+#     probe gateway_probe {
+#             .request = "GET / HTTP/1.1" "Host: probe" "Connection: close";
+#             .expected_response = 404;       # lighttpd's own answer to "/"
+#             .interval = 1s; .timeout = 1s; .window = 3; .threshold = 2; .initial = 2;
+#     }
+#     backend gateway {
+#             .host = "127.0.0.1"; .port = "8080";       # or .path = "/a/unix/socket";
+#             .probe = gateway_probe;
+#             .connect_timeout = 2s; .first_byte_timeout = 60s; .between_bytes_timeout = 30s;
+#             .max_connections = 1000;
+#     }
+#     acl purgers { "127.0.0.1"; "::1"; }
+#     include "/usr/local/etc/picstore/picstore.vcl";
+#
+# A hit passes one regular expression (two and a substitution when its URL has the
+# long form or a query); the rest of this file is for what is rare.
+
+vcl 4.1;
+
+import std;
+import vsthrottle;
+import xkey;
+
+sub vcl_recv {
+	unset req.http.X-Picture-Name;
+	if (req.method != "GET" && req.method != "HEAD") {
+		call other_method;
+	}
+	if (req.url !~ "^/[A-Za-z0-9]{1,16}/M[0-9A-F]{2}/[0-9A-F]{2}/[0-9A-F]{2}/[A-Za-z0-9_-]{27}[A-Za-z0-9._-]{7,90}$") {
+		call other_spelling;
+	}
+	return (hash);
+}
+
+# The long form and the short one, with a query or without, are one entry.
+sub other_spelling {
+	if (req.url !~ "^(?:/download\.fcgi)?/[A-Za-z0-9]{1,16}/M[0-9A-F]{2}/[0-9A-F]{2}/[0-9A-F]{2}/[A-Za-z0-9_-]{27}[A-Za-z0-9._-]{7,90}(?:\?|$)") {
+		if (req.url ~ "^/upload\.cgi(?:\?|$)" && req.method != "PURGE") {
+			return (synth(405, "POST"));
+		}
+		return (synth(400, "bad_id"));
+	}
+	if (req.url ~ "[?&]name=[^&]") {
+		call picture_name;
+	}
+	set req.url = regsub(req.url, "^(?:/download\.fcgi)?(/[^?]*).*$", "\1");
+}
+
+# The file name for Content-Disposition, still percent-encoded, if all of it is UTF-8
+# without control characters, slashes and quotes.  What form encoding leaves bare, but
+# RFC 8187 does not allow, is escaped.  A name that is anything else is ignored.
+sub picture_name {
+	set req.http.X-Picture-Name = regsub(req.url, "^[^?]*\?(?:.*?&)?name=([^&]*).*$", "\1");
+	set req.http.X-Picture-Name = regsuball(req.http.X-Picture-Name, "\+", "%20");
+	set req.http.X-Picture-Name = regsuball(req.http.X-Picture-Name, "'", "%27");
+	set req.http.X-Picture-Name = regsuball(req.http.X-Picture-Name, "\(", "%28");
+	set req.http.X-Picture-Name = regsuball(req.http.X-Picture-Name, "\)", "%29");
+	set req.http.X-Picture-Name = regsuball(req.http.X-Picture-Name, "\*", "%2A");
+	if (req.http.X-Picture-Name !~ "^(?:[A-Za-z0-9._~!-]|%(?:2[013-9A-Ea-e]|[346][0-9A-Fa-f]|5[0-9ABD-Fabd-f]|7[0-9A-Ea-e]|[Cc][2-9A-Fa-f]%[89ABab][0-9A-Fa-f]|[Dd][0-9A-Fa-f]%[89ABab][0-9A-Fa-f]|[Ee]0%[ABab][0-9A-Fa-f]%[89ABab][0-9A-Fa-f]|[Ee][1-9A-CEFa-cef]%[89ABab][0-9A-Fa-f]%[89ABab][0-9A-Fa-f]|[Ee][Dd]%[89][0-9A-Fa-f]%[89ABab][0-9A-Fa-f]|[Ff]0%[9ABab][0-9A-Fa-f](?:%[89ABab][0-9A-Fa-f]){2}|[Ff][1-3](?:%[89ABab][0-9A-Fa-f]){3}|[Ff]4%8[0-9A-Fa-f](?:%[89ABab][0-9A-Fa-f]){2}))+$" ||
+	    req.http.X-Picture-Name ~ "^.{256}") {
+		unset req.http.X-Picture-Name;
+	}
+}
+
+sub other_method {
+	if (req.method == "POST") {
+		if (req.url !~ "^/upload\.cgi(?:\?|$)") {
+			return (synth(405, "GET, HEAD"));
+		}
+		# A pipe to a gateway that is down would be closed without a word.
+		if (!std.healthy(req.backend_hint)) {
+			return (synth(503, "store_down"));
+		}
+		set req.http.X-Forwarded-For = client.ip;
+		return (pipe);
+	}
+	if (req.method != "PURGE") {
+		return (synth(405, "GET, HEAD"));
+	}
+	if (client.ip !~ purgers) {
+		return (synth(403, "not_allowed"));
+	}
+	if (req.http.xkey-purge) {
+		set req.http.X-Purge = req.http.xkey-purge;
+	} else {
+		call other_spelling;
+		set req.http.X-Purge = regsub(req.url, "^/", "");
+	}
+	# First the mark, see purged_meanwhile, then the objects: at once and for good, so
+	# that nothing is left to serve in grace.
+	if (vsthrottle.is_denied("purge " + req.http.X-Purge, 1, 60s)) {
+		std.log("purged again within a minute");
+	}
+	set req.http.X-Purged = xkey.purge(req.http.X-Purge);
+	return (synth(200, "purged"));
+}
+
+# An id means the same under every host name.
+sub vcl_hash {
+	hash_data(req.url);
+	return (lookup);
+}
+
+sub vcl_pipe {
+	# One request a connection: what follows on it would never be looked up.
+	set bereq.http.Connection = "close";
+	return (pipe);
+}
+
+sub vcl_miss {
+	# Only this address is known to be true.
+	set req.http.X-Forwarded-For = client.ip;
+}
+
+sub vcl_backend_fetch {
+	unset bereq.body;
+	unset bereq.http.Cookie;
+	unset bereq.http.Authorization;
+	unset bereq.http.X-Picture-Name;
+	return (fetch);
+}
+
+sub vcl_backend_response {
+	unset beresp.http.Set-Cookie;
+	if (beresp.status >= 500 && bereq.is_bgfetch) {
+		return (abandon); # the old object stays
+	}
+	if (beresp.status == 410) {
+		set beresp.ttl = 60s; # no id is given out twice
+		set beresp.grace = 0s;
+		set beresp.keep = 0s;
+		return (deliver);
+	}
+	# Errors are not kept, and nobody queues up behind one.  A picture that was purged
+	# while it was on its way is from before its deletion: it is not kept either.
+	if (beresp.status != 200 ||
+	    vsthrottle.remaining("purge " + regsub(bereq.url, "^/", ""), 1, 60s) < 1) {
+		set beresp.uncacheable = true;
+		set beresp.ttl = 1s;
+		set beresp.grace = 0s;
+		set beresp.keep = 0s;
+		return (deliver);
+	}
+	# For when the gateway is down.  Pictures live a year, what may change a minute.
+	set beresp.grace = 1h;
+	set beresp.keep = 1h;
+	# What is private or for one client only is dealt with by the built-in rules.
+}
+
+sub vcl_backend_error {
+	if (bereq.is_bgfetch) {
+		return (abandon);
+	}
+	set beresp.http.Content-Type = "application/json";
+	set beresp.http.Cache-Control = "no-store";
+	set beresp.http.Retry-After = "5";
+	set beresp.body = """{"result":"fail","error":"store_down","message":"the store cannot be reached; try again later"}
+""";
+	return (deliver);
+}
+
+sub vcl_deliver {
+	if (obj.hits > 0 && !obj.uncacheable) {
+		set resp.http.X-Cache = "HIT";
+	} else {
+		set resp.http.X-Cache = "MISS";
+		# A PURGE that came between vcl_backend_response and now found nothing yet.
+		if (resp.status == 200 || resp.status == 206 || resp.status == 304) {
+			call purged_meanwhile;
+		}
+	}
+	if (client.ip !~ purgers) {
+		unset resp.http.xkey;
+	}
+	unset resp.http.Via;
+	if (req.http.X-Picture-Name && (resp.status == 200 || resp.status == 206)) {
+		set resp.http.Content-Disposition =
+		    "attachment; filename*=UTF-8''" + req.http.X-Picture-Name;
+	}
+	return (deliver);
+}
+
+# A fetch may have read a picture before it was deleted and enter it into the cache
+# after the purge.  So a purge leaves a mark for a minute, and who fetches looks for it
+# before and after the object is entered.
+sub purged_meanwhile {
+	if (vsthrottle.remaining("purge " + regsub(req.url, "^/", ""), 1, 60s) < 1) {
+		set req.http.X-Purged = xkey.purge(regsub(req.url, "^/", ""));
+	}
+}
+
+sub vcl_synth {
+	set resp.http.Content-Type = "application/json";
+	set resp.http.Cache-Control = "no-store";
+	set resp.http.X-Content-Type-Options = "nosniff";
+	if (resp.status == 200 && resp.reason == "purged") {
+		set resp.reason = "OK";
+		set resp.body = """{"result":"success","purged":""" + req.http.X-Purged + """}
+""";
+	} elseif (resp.status == 400 && resp.reason == "bad_id") {
+		set resp.reason = "Bad Request";
+		set resp.body = """{"result":"fail","error":"bad_id","message":"that is not the id of a picture"}
+""";
+	} elseif (resp.status == 403) {
+		set resp.reason = "Forbidden";
+		set resp.body = """{"result":"fail","error":"not_allowed","message":"this caller may not do that"}
+""";
+	} elseif (resp.status == 405) {
+		set resp.http.Allow = resp.reason;
+		set resp.reason = "Method Not Allowed";
+		set resp.body = """{"result":"fail","error":"bad_method","message":"that method is not allowed here"}
+""";
+	} elseif (resp.status == 503) {
+		set resp.reason = "Service Unavailable";
+		set resp.http.Retry-After = "5";
+		set resp.body = """{"result":"fail","error":"store_down","message":"the store cannot be reached; try again later"}
+""";
+	} else {
+		set resp.body = """{"result":"fail","error":"bad_request","message":"the request cannot be answered"}
+""";
+	}
+	return (deliver);
+}
