@@ -16,7 +16,7 @@
 #include "core/err.h"
 #include "core/file_id.h"
 
-enum { ENGINE_ANY_PATH = 255 };
+enum { ENGINE_ANY_PATH = 255, ENGINE_PLACE_START = 64 };
 
 struct engine_conf {
 	const char *group;
@@ -72,6 +72,8 @@ struct engine_place {
 	char path[512];
 	uint64_t offset;
 	uint64_t len;
+	uint8_t start[ENGINE_PLACE_START]; /* the first bytes, which tell the content's type */
+	size_t start_len;                  /* all of them, unless the content is shorter */
 };
 
 struct engine_space {
