@@ -1,0 +1,99 @@
+/* client_figures.c - what trackers tell about groups and storages. */
+#include "fdfs/client_inside.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int fdfs_groups(struct fdfs_client *client, struct fdfs_group **out, size_t *count, struct err *err)
+{
+	struct fdfs_group *groups;
+	struct err local;
+	struct buf body;
+	size_t len, n;
+	int result = -1;
+
+	if (err == NULL)
+		err = &local;
+	buf_init(&body, FDFS_TRACKER_REPLY_MAX);
+	if (fdfs_trackers_ask_group(client->trackers, FDFS_LIST_GROUPS, NULL,
+		    fdfs_client_deadline(client), &body, err) < 0)
+		goto out;
+	if (!fdfs_group_records(buf_span(&body), &len, &n)) {
+		fdfs_trackers_nonsense("a list of groups", err);
+		goto out;
+	}
+	groups = calloc(n + 1, sizeof *groups);
+	if (groups == NULL)
+		abort();
+	for (size_t i = 0; i < n; i++) {
+		struct fdfs_group_record record;
+
+		fdfs_get_group_record(span_of(body.data + i * len, len), &record);
+		memcpy(groups[i].name, record.name, sizeof groups[i].name);
+		groups[i].total_mib = record.total_mib;
+		groups[i].free_mib = record.free_mib;
+		groups[i].reserved_mib = record.reserved_mib;
+		groups[i].storages = record.storages;
+		groups[i].readable = record.readable;
+		groups[i].writable = record.writable;
+	}
+	*out = groups;
+	*count = n;
+	result = 0;
+out:
+	buf_fini(&body);
+	return result;
+}
+
+int fdfs_storages(struct fdfs_client *client, const char *group, struct fdfs_storage **out,
+	size_t *count, struct err *err)
+{
+	struct fdfs_storage *storages;
+	struct err local;
+	struct buf body;
+	size_t len, n;
+	int result = -1;
+
+	if (err == NULL)
+		err = &local;
+	buf_init(&body, FDFS_TRACKER_REPLY_MAX);
+	if (fdfs_trackers_ask_group(client->trackers, FDFS_LIST_STORAGES, group,
+		    fdfs_client_deadline(client), &body, err) < 0)
+		goto out;
+	if (!fdfs_storage_records(buf_span(&body), &len, &n)) {
+		fdfs_trackers_nonsense("a list of storages", err);
+		goto out;
+	}
+	storages = calloc(n + 1, sizeof *storages);
+	if (storages == NULL)
+		abort();
+	for (size_t i = 0; i < n; i++) {
+		struct fdfs_storage *to = &storages[i];
+		struct fdfs_storage_record record;
+
+		fdfs_get_storage_record(span_of(body.data + i * len, len), &record);
+		snprintf(to->group, sizeof to->group, "%s", group);
+		memcpy(to->id, record.id, sizeof to->id);
+		memcpy(to->ip, record.ip, sizeof record.ip);
+		memcpy(to->version, record.version, sizeof to->version);
+		to->port = (uint16_t)record.port;
+		to->state = record.state;
+		to->joined = record.joined;
+		to->started = record.started;
+		to->last_beat = (int64_t)record.counters[FDFS_LAST_BEAT];
+		to->total_mib = record.total_mib;
+		to->free_mib = record.free_mib;
+		to->reserved_mib = record.reserved_mib;
+		to->connections = record.connections;
+		to->uploads = record.counters[FDFS_COUNT_UPLOAD_OK];
+		to->downloads = record.counters[FDFS_COUNT_DOWNLOAD_OK];
+		to->deletes = record.counters[FDFS_COUNT_DELETE_OK];
+	}
+	*out = storages;
+	*count = n;
+	result = 0;
+out:
+	buf_fini(&body);
+	return result;
+}

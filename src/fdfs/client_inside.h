@@ -1,0 +1,37 @@
+/* client_inside.h - what the parts of the client share. */
+#pragma once
+
+#include "fdfs/client.h"
+#include "fdfs/fdfs_call.h"
+#include "fdfs/fdfs_trackers.h"
+
+enum {
+	CLIENT_TRIES_MAX = 4, /* storages that one call tries */
+	CLIENT_HEAD_MAX = FDFS_HEADER_LEN + 16 + FDFS_GROUP_WIDTH + FILE_ID_NAME_MAX,
+};
+
+struct fdfs_client {
+	int64_t connect_ms, network_ms;
+	size_t max_file_size;
+	struct fdfs_pool *pool;
+	struct fdfs_trackers *trackers;
+};
+
+/* The end of a call that begins now. */
+int64_t fdfs_client_deadline(const struct fdfs_client *client);
+
+/* The storages that one call has tried already. */
+struct fdfs_tried {
+	struct fdfs_server servers[CLIENT_TRIES_MAX];
+	size_t count;
+};
+
+/* The next storage of `route` that has not been tried; it counts as tried now.  NULL if
+ * there is none, or if enough of them have failed. */
+const struct fdfs_server *fdfs_tried_next(struct fdfs_tried *tried, const struct fdfs_route *route);
+
+/* True if the id says what its file contains: not of slaves and appenders. */
+bool fdfs_client_is_exact(const struct file_id *id);
+
+/* The CRC of today's FastDFS, or of the one before 2018. */
+bool fdfs_client_crc_matches(struct span content, uint32_t crc);

@@ -1,0 +1,152 @@
+/* client_upload.c - storing new files. */
+#include "fdfs/client_inside.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The new id in a storage's answer, checked against what was sent. */
+static int take_id(struct fdfs_call *call, struct span content, const char *group,
+	struct file_id *id, struct err *err)
+{
+	uint8_t bytes[FDFS_GROUP_WIDTH + FILE_ID_NAME_MAX];
+	struct fdfs_file_request file;
+	struct file_id made;
+
+	if (call->len > sizeof bytes)
+		goto nonsense;
+	if (fdfs_call_body(call, bytes, err) < 0) {
+		err->code = ERR_UNKNOWN;
+		return err_prefix(err, "storage");
+	}
+	if (!fdfs_get_upload_reply(span_of(bytes, call->len), &file) ||
+		!file_id_parse_name(span_str(file.group), file.name, &made) ||
+		strcmp(made.group, group) != 0)
+		goto nonsense;
+	if (!fdfs_client_is_exact(&made) || made.size != content.len ||
+		!fdfs_client_crc_matches(content, made.crc))
+		return err_set(err, ERR_CORRUPT,
+			"storage %s: has stored something else than was sent, as %s/%s",
+			call->server->text, made.group, made.name);
+	*id = made;
+	return 0;
+nonsense:
+	return err_set(err, ERR_UNKNOWN, "storage %s: its answer to an upload is not an id",
+		call->server->text);
+}
+
+/* The error for a storage's status.  What it finds wrong with a request that this client
+ * has made is no fault of who gave the picture. */
+static int refused(const struct fdfs_call *call, struct err *err)
+{
+	enum err_code code = err_from_fdfs(call->status);
+
+	if (code == ERR_NOT_FOUND || code == ERR_BAD_REQUEST || code == ERR_EXISTS ||
+		code == ERR_NOT_ALLOWED)
+		code = ERR_IO;
+	return err_set(err, code, "storage %s: answers status %d to an upload, %s",
+		call->server->text, call->status, err_meaning(code));
+}
+
+/* Send to one storage.  `*not_done` says, after a failure, that nothing was stored. */
+static int upload_to(struct fdfs_client *client, const struct fdfs_server *server,
+	const struct fdfs_route *route, const struct fdfs_upload_request *request, int64_t deadline,
+	struct file_id *id, bool *not_done, struct err *err)
+{
+	struct buf head;
+	struct fdfs_call call = {
+		.server = server,
+		.content = request->content,
+		.max_reply = 1024,
+		.connect_ms = client->connect_ms,
+		.deadline = deadline,
+	};
+	size_t begun;
+	int result;
+
+	buf_init(&head, CLIENT_HEAD_MAX);
+	begun = fdfs_begin(&head, FDFS_UPLOAD, 0);
+	fdfs_put_upload_head(&head, request);
+	fdfs_end(&head, begun, request->size);
+	assert(buf_ok(&head));
+	call.head = buf_span(&head);
+	result = fdfs_call(client->pool, &call, err);
+	*not_done = call.not_done;
+	buf_fini(&head);
+	if (result < 0)
+		return err_prefix(err, "storage");
+	*not_done = call.status != 0;
+	if (call.status != 0)
+		result = refused(&call, err);
+	else
+		result = take_id(&call, request->content, route->group, id, err);
+	fdfs_call_end(client->pool, &call, result == 0);
+	return result;
+}
+
+/* A storage that has not been tried.  The tracker is asked for one, which usually gives
+ * another one each time; if it does not, for all. */
+static int upload_route(struct fdfs_client *client, const char *group, int64_t deadline,
+	struct fdfs_tried *tried, struct fdfs_route *route, const struct fdfs_server **server,
+	struct err *err)
+{
+	char chosen[FDFS_GROUP_WIDTH + 1];
+	bool any = group == NULL || *group == '\0';
+
+	if (fdfs_trackers_route_upload(client->trackers,
+		    any ? FDFS_QUERY_STORE_ONE : FDFS_QUERY_STORE_GROUP_ONE, any ? NULL : group,
+		    deadline, route, err) < 0)
+		return -1;
+	*server = fdfs_tried_next(tried, route);
+	if (*server != NULL || tried->count == 0)
+		return 0;
+	memcpy(chosen, route->group, sizeof chosen);
+	if (fdfs_trackers_route_upload(
+		    client->trackers, FDFS_QUERY_STORE_GROUP_ALL, chosen, deadline, route, err) < 0)
+		return -1;
+	*server = fdfs_tried_next(tried, route);
+	return 0;
+}
+
+int fdfs_upload(struct fdfs_client *client, const char *group, struct span content, const char *ext,
+	struct file_id *id, struct err *err)
+{
+	struct fdfs_upload_request request = { .size = content.len, .content = content };
+	int64_t deadline = fdfs_client_deadline(client);
+	struct fdfs_tried tried = { 0 };
+	struct err local, kept = { .code = ERR_NONE };
+
+	if (err == NULL)
+		err = &local;
+	if (!file_id_ext_ok(span_str(ext)))
+		return err_set(err, ERR_BAD_REQUEST, "'%s' is not an extension", ext);
+	if (content.len > client->max_file_size)
+		return err_set(err, ERR_TOO_LARGE,
+			"%zu bytes are more than the %zu that are allowed", content.len,
+			client->max_file_size);
+	snprintf(request.ext, sizeof request.ext, "%s", ext);
+	for (;;) {
+		const struct fdfs_server *server = NULL;
+		struct fdfs_route route;
+		bool not_done;
+
+		if (upload_route(client, group, deadline, &tried, &route, &server, err) < 0) {
+			if (kept.code == ERR_NONE)
+				return -1;
+			break;
+		}
+		if (server == NULL && kept.code == ERR_NONE)
+			return fdfs_trackers_nonsense("the address of a storage", err);
+		if (server == NULL)
+			break;
+		request.path = route.path;
+		if (upload_to(client, server, &route, &request, deadline, id, &not_done, err) == 0)
+			return 0;
+		if (!not_done || (err->code != ERR_UNREACHABLE && err->code != ERR_TIMEOUT &&
+					 err->code != ERR_FULL && err->code != ERR_BUSY))
+			return -1;
+		kept = *err;
+	}
+	*err = kept;
+	return -1;
+}
