@@ -10,16 +10,16 @@
 #include "service/service.h"
 
 struct fcgi_service_conf {
-	const char *listen;    /* "unix:/path" or "host:port" */
-	int socket_mode;       /* 0660 */
+	const char *listen; /* "unix:/path" or "host:port" */
+	int socket_mode;    /* 0660 */
 	int threads;
-	size_t max_body;       /* a longer one is answered 413 without calling `answer` */
-	size_t max_response;   /* greatest body in memory */
-	int64_t timeout_ms;    /* longest wait for the peer */
-	bool sendfile;         /* the web server takes X-Sendfile2; else files are read and sent */
+	size_t max_body;     /* a longer one is answered 413 without calling `answer` */
+	size_t max_response; /* greatest body in memory */
+	int64_t timeout_ms;  /* longest wait for the peer */
+	bool sendfile;       /* the web server takes X-Sendfile2; else files are read and sent */
 	/* Fill `response` (reset, status 0) for `request`.  Called by many threads. */
-	void (*answer)(void *context, const struct http_request *request,
-		struct http_response *response);
+	void (*answer)(
+		void *context, const struct http_request *request, struct http_response *response);
 	void *context;
 };
 

@@ -16,8 +16,13 @@
  * Ready is reported to whoever started it: a newline on the descriptor that
  * $PICSTORE_READY_FD names (s6), READY=1 on $NOTIFY_SOCKET (systemd), one log line.
  *
- * While it runs a daemon answers on RUN_DIR/NAME.stat, a unix socket: whoever
- * connects gets one JSON object (name, pid, version, uptime, counters) and a close. */
+ * While it runs a daemon answers on RUN_DIR/NAME.stat (RUN_DIR/NAME-INSTANCE.stat), a
+ * unix socket: whoever connects gets one JSON object (name, instance, pid, version,
+ * uptime, counters) and a close.  src/service/stat_socket.h shows it.
+ *
+ * SIGTERM, SIGINT and SIGHUP are blocked in all threads but one, which calls `stop`; a
+ * second one leaves at once with status 1.  A child process inherits the blocked ones
+ * and unblocks them itself.  SIGPIPE is ignored. */
 #pragma once
 
 #include "service/settings.h"
@@ -30,7 +35,7 @@
 struct service_counter {
 	const char *name; /* "uploads", "bytes_out"; units in the name */
 	const char *help;
-	bool gauge;       /* goes up and down; otherwise it only grows */
+	bool gauge; /* goes up and down; otherwise it only grows */
 	_Atomic int64_t value;
 };
 
@@ -55,7 +60,8 @@ struct service {
 	int (*open)(struct service_context *context, struct err *err);
 	/* Serve until service_stop is called; returns 0, or -1 if it had to give up. */
 	int (*run)(struct service_context *context, struct err *err);
-	/* Make `run` return soon.  Called once, from another thread than `run`. */
+	/* Make `run` return soon.  Called once, from another thread than `run`, which may
+	 * be anywhere, also at its very first line. */
 	void (*stop)(struct service_context *context);
 	/* Free everything, also after a `listen` or `open` that failed half way. */
 	void (*close)(struct service_context *context);

@@ -18,11 +18,11 @@ enum { SETTINGS_STORAGES_MAX = 64, SETTINGS_STORE_PATHS_MAX = 256 };
 
 /* [storage NAME]: one storage_server of this machine. */
 struct storage_settings {
-	char name[32];               /* the NAME in the section's heading */
-	char *group;                 /* its group; when empty, NAME */
-	char *listen;                /* FastDFS protocol, address to bind */
-	char *advertise;             /* address that clients are told, when empty that of `listen` */
-	int64_t id;                  /* storage id for file names (1 to 16777215); 0: the advertised IPv4 */
+	char name[32];   /* the NAME in the section's heading */
+	char *group;     /* its group; when empty, NAME */
+	char *listen;    /* FastDFS protocol, address to bind */
+	char *advertise; /* address that clients are told, when empty that of `listen` */
+	int64_t id;      /* storage id for file names (1 to 16777215); 0: the advertised IPv4 */
 	struct conf_list store_path; /* folders, M00 first */
 	int64_t engine;              /* index into "volume|faulty|file" */
 	int64_t volume_size;         /* greatest size of one volume */
@@ -30,7 +30,7 @@ struct storage_settings {
 	int64_t punch_delay;         /* from delete until the blocks go back to the file system */
 	int64_t reserved_space;      /* bytes that stay free on each store path's disk */
 	int64_t max_file_size;
-	int64_t upload_memory;       /* for contents on their way in, all connections together */
+	int64_t upload_memory; /* for contents on their way in, all connections together */
 };
 
 struct settings {
@@ -45,46 +45,46 @@ struct settings {
 	/* [fdfs]: how programs reach the store, and who may reach ours */
 	struct conf_list tracker_server; /* host:port */
 	int64_t connect_timeout;
-	int64_t network_timeout;         /* longest wait for a peer in the middle of something */
-	struct conf_list allow;          /* addresses or networks (a.b.c.d/n) that may use ours */
-	int64_t max_connections;         /* a server */
-	int64_t ip_width;                /* index into "16|46" */
-	int64_t record_layout;           /* index into "current|105-612" */
+	int64_t network_timeout; /* longest wait for a peer in the middle of something */
+	struct conf_list allow;  /* addresses or networks (a.b.c.d/n) that may use ours */
+	int64_t max_connections; /* a server */
+	int64_t ip_width;        /* index into "16|46" */
+	int64_t record_layout;   /* index into "current|105-612" */
 
 	/* [tracker] */
 	char *tracker_listen;
-	int64_t store_lookup;     /* index into "round-robin|most-free|group" */
-	char *store_group;        /* for "group" */
-	int64_t beat_interval;    /* how often a storage reports */
-	int64_t beat_timeout;     /* silent for so long is down */
+	int64_t store_lookup;  /* index into "round-robin|most-free|group" */
+	char *store_group;     /* for "group" */
+	int64_t beat_interval; /* how often a storage reports */
+	int64_t beat_timeout;  /* silent for so long is down */
 
 	/* [storage NAME] */
 	struct storage_settings *storages;
 	size_t storage_count;
 
 	/* [download] */
-	char *download_listen;    /* FastCGI socket */
+	char *download_listen; /* FastCGI socket */
 	int64_t download_threads;
 	int64_t download_socket_mode; /* of a unix socket: 0660 */
-	bool local_read;          /* read volumes of this machine directly */
-	int64_t sendfile_from;    /* least size that goes out by X-Sendfile2; 0: never */
+	bool local_read;              /* read volumes of this machine directly */
+	int64_t sendfile_from;        /* least size that goes out by X-Sendfile2; 0: never */
 
 	/* [upload] */
-	char *upload_listen;      /* FastCGI socket */
+	char *upload_listen; /* FastCGI socket */
 	int64_t upload_threads;
 	int64_t upload_socket_mode;
-	char *upload_group;       /* where pictures go; empty: the tracker decides */
+	char *upload_group; /* where pictures go; empty: the tracker decides */
 	int64_t max_picture_bytes;
 	int64_t max_width, max_height, max_pixels, max_frames;
 	int64_t max_pixels_progressive; /* of a picture that has to be decoded as a whole */
-	int64_t check;            /* index into "full|header" */
-	int64_t check_workers;    /* processes that decode */
+	int64_t check;                  /* index into "full|header" */
+	int64_t check_workers;          /* processes that decode */
 	int64_t check_timeout;
 	int64_t check_memory;     /* address space of one of them */
 	struct conf_list formats; /* accepted: jpeg png gif webp avif heic */
 	bool keys_des, keys_jwt;
 	int64_t key_max_age;
-	int64_t key_clock_ahead;  /* how far a client's clock may run ahead */
+	int64_t key_clock_ahead; /* how far a client's clock may run ahead */
 
 	/* [varnish] */
 	struct conf_list varnish; /* host:port of every cache to purge */
@@ -92,7 +92,7 @@ struct settings {
 	char *varnish_name;       /* -n of the local varnishd, for status */
 
 	/* [http] */
-	char *gateway;            /* host:port of lighttpd */
+	char *gateway; /* host:port of lighttpd */
 };
 
 /* The table, for -t, the sample and the documentation. */
