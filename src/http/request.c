@@ -1,0 +1,91 @@
+#include "http/request.h"
+
+#include <assert.h>
+
+void http_response_init(struct http_response *response, size_t body_limit)
+{
+	*response = (struct http_response){ 0 };
+	buf_init(&response->header, HTTP_HEADER_MAX);
+	buf_init(&response->body, body_limit);
+}
+
+void http_response_fini(struct http_response *response)
+{
+	buf_fini(&response->header);
+	buf_fini(&response->body);
+}
+
+void http_response_reset(struct http_response *response)
+{
+	response->status = 0;
+	buf_clear(&response->header);
+	buf_clear(&response->body);
+	response->file_path[0] = '\0';
+	response->file_offset = 0;
+	response->file_len = 0;
+}
+
+void http_header(struct http_response *response, const char *name, const char *format, ...)
+{
+	struct buf *header = &response->header;
+	size_t start = header->len;
+	va_list args;
+
+	buf_put_str(header, name);
+	buf_put_str(header, ": ");
+	va_start(args, format);
+	buf_vprintf(header, format, args);
+	va_end(args);
+	for (size_t i = start; i < header->len; i++)
+		assert((header->data[i] >= 0x20 && header->data[i] != 0x7f) ||
+			header->data[i] == '\t');
+	buf_put_str(header, "\r\n");
+}
+
+const char *http_reason(int status)
+{
+	static const struct {
+		int status;
+		const char *reason;
+	} table[] = {
+		{ 200, "OK" },
+		{ 201, "Created" },
+		{ 202, "Accepted" },
+		{ 204, "No Content" },
+		{ 206, "Partial Content" },
+		{ 301, "Moved Permanently" },
+		{ 302, "Found" },
+		{ 303, "See Other" },
+		{ 304, "Not Modified" },
+		{ 307, "Temporary Redirect" },
+		{ 308, "Permanent Redirect" },
+		{ 400, "Bad Request" },
+		{ 401, "Unauthorized" },
+		{ 403, "Forbidden" },
+		{ 404, "Not Found" },
+		{ 405, "Method Not Allowed" },
+		{ 408, "Request Timeout" },
+		{ 409, "Conflict" },
+		{ 410, "Gone" },
+		{ 411, "Length Required" },
+		{ 412, "Precondition Failed" },
+		{ 413, "Content Too Large" },
+		{ 414, "URI Too Long" },
+		{ 415, "Unsupported Media Type" },
+		{ 416, "Range Not Satisfiable" },
+		{ 422, "Unprocessable Content" },
+		{ 429, "Too Many Requests" },
+		{ 431, "Request Header Fields Too Large" },
+		{ 500, "Internal Server Error" },
+		{ 501, "Not Implemented" },
+		{ 502, "Bad Gateway" },
+		{ 503, "Service Unavailable" },
+		{ 504, "Gateway Timeout" },
+		{ 507, "Insufficient Storage" },
+	};
+
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+		if (table[i].status == status)
+			return table[i].reason;
+	return "Unknown";
+}
