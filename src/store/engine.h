@@ -20,15 +20,15 @@ enum { ENGINE_ANY_PATH = 255, ENGINE_PLACE_START = 64 };
 
 struct engine_conf {
 	const char *group;
-	uint8_t source[4];        /* for the ids that are made */
-	char *const *paths;       /* store paths, folders that exist */
+	uint8_t source[4];  /* for the ids that are made */
+	char *const *paths; /* store paths, folders that exist */
 	size_t path_count;
-	bool read_only;           /* never writes, takes no lock: beside a storage_server */
-	uint64_t volume_size;     /* see struct storage_settings */
+	bool read_only;       /* never writes, takes no lock: beside a storage_server */
+	uint64_t volume_size; /* see struct storage_settings */
 	uint64_t preallocate;
 	uint64_t reserved_space;
 	int64_t punch_delay_ms;
-	int64_t (*now)(void);     /* Unix seconds; clock_unix, or a test's */
+	int64_t (*now)(void); /* Unix seconds; clock_unix, or a test's */
 };
 
 /* Store `content` as a new picture.  The caller fills the upper part, keeps all of it
@@ -77,7 +77,8 @@ struct engine_place {
 };
 
 struct engine_space {
-	uint64_t total, free; /* bytes of the disks under the store paths; free without the reserve */
+	uint64_t total,
+		free; /* bytes of the disks under the store paths; free without the reserve */
 	uint64_t path_free[256]; /* the same by store path, path_count of them */
 };
 
@@ -93,7 +94,7 @@ struct engine_found {
 	struct err err;
 };
 
-enum { ENGINE_NO_WAIT = 1 }; /* flag: ERR_WOULD_BLOCK rather than wait for a disk */
+enum { ENGINE_NO_WAIT = 1 };       /* flag: ERR_WOULD_BLOCK rather than wait for a disk */
 enum { ENGINE_CHECK_CONTENT = 1 }; /* flag of walk: read contents too, not just headers */
 
 struct engine;
@@ -139,8 +140,8 @@ int engine_stat(struct engine *engine, const struct file_id *id, unsigned flags,
 
 /* Check header and CRC, as engine_get does, and say where the bytes lie.
  * ERR_UNSUPPORTED where they lie in no file. */
-int engine_place(struct engine *engine, const struct file_id *id, struct engine_place *out,
-	struct err *err);
+int engine_place(
+	struct engine *engine, const struct file_id *id, struct engine_place *out, struct err *err);
 
 /* Call `found` for each record, in no order that callers may rely on, until it
  * returns false.  Pictures that come or go meanwhile may be left out. */

@@ -1,0 +1,37 @@
+/* disk.h - the system calls that change or read what is on a disk, as one table.
+ *
+ * All code that touches volumes calls them as disk->pwritev(...), so that a test can
+ * put a table of its own in their place: one that records, tears, reorders or fails
+ * them.  Each entry means exactly what the man page says. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+struct disk_ops {
+	int (*open)(const char *path, int flags, mode_t mode);
+	int (*close)(int fd);
+	int (*flock)(int fd, int operation);
+	ssize_t (*preadv2)(int fd, const struct iovec *iov, int count, off_t offset, int flags);
+	ssize_t (*pwritev)(int fd, const struct iovec *iov, int count, off_t offset);
+	int (*fdatasync)(int fd);
+	int (*fsync)(int fd);
+	int (*fallocate)(int fd, int mode, off_t offset, off_t len);
+	int (*ftruncate)(int fd, off_t len);
+	int (*fstat)(int fd, struct stat *st);
+	off_t (*lseek)(int fd, off_t offset, int whence);
+	int (*mkdir)(const char *path, mode_t mode);
+	int (*link)(const char *from, const char *to);
+	int (*unlink)(const char *path);
+	int (*statvfs)(const char *path, struct statvfs *out);
+};
+
+extern const struct disk_ops disk_linux;
+
+/* The table in use: disk_linux, unless a test has set another before it opened an
+ * engine. */
+extern const struct disk_ops *disk;

@@ -1,0 +1,135 @@
+#include "store/engine.h"
+
+#include "store/engines.h"
+
+#include <pthread.h>
+#include <sodium.h>
+#include <string.h>
+
+static const struct engine_ops *const engines[] = { &engine_volume };
+
+struct engine *engine_open(const char *name, const struct engine_conf *conf, struct err *err)
+{
+	if (sodium_init() < 0) {
+		err_set(err, ERR_INTERNAL, "libsodium does not start");
+		return NULL;
+	}
+	for (size_t i = 0; i < sizeof engines / sizeof engines[0]; i++)
+		if (strcmp(engines[i]->name, name) == 0)
+			return engines[i]->open(conf, err);
+	err_set(err, ERR_CONFIG, "there is no engine called %s", name);
+	return NULL;
+}
+
+void engine_close(struct engine *engine)
+{
+	if (engine != NULL)
+		engine->ops->close(engine);
+}
+
+void engine_put(struct engine *engine, struct engine_put *put)
+{
+	put->err = (struct err){ 0 };
+	engine->ops->put(engine, put);
+}
+
+void engine_remove(struct engine *engine, struct engine_remove *remove)
+{
+	remove->err = (struct err){ 0 };
+	engine->ops->remove(engine, remove);
+}
+
+int engine_get(struct engine *engine, const struct file_id *id, unsigned flags, struct buf *out,
+	struct err *err)
+{
+	return engine->ops->get(engine, id, flags, out, err);
+}
+
+int engine_stat(struct engine *engine, const struct file_id *id, unsigned flags,
+	struct engine_stat *out, struct err *err)
+{
+	return engine->ops->stat(engine, id, flags, out, err);
+}
+
+int engine_place(
+	struct engine *engine, const struct file_id *id, struct engine_place *out, struct err *err)
+{
+	if (engine->ops->place == NULL)
+		return err_set(err, ERR_UNSUPPORTED, "engine %s keeps no files", engine->ops->name);
+	return engine->ops->place(engine, id, out, err);
+}
+
+int engine_walk(struct engine *engine, unsigned flags,
+	bool (*found)(void *context, const struct engine_found *found), void *context,
+	struct err *err)
+{
+	if (engine->ops->walk == NULL)
+		return err_set(err, ERR_UNSUPPORTED, "engine %s cannot list its pictures",
+			engine->ops->name);
+	return engine->ops->walk(engine, flags, found, context, err);
+}
+
+int engine_space(struct engine *engine, struct engine_space *out, struct err *err)
+{
+	return engine->ops->space(engine, out, err);
+}
+
+/* What a waiting caller waits on. */
+struct waiting {
+	pthread_mutex_t mutex;
+	pthread_cond_t wake;
+	bool done;
+};
+
+static void wait_until_done(struct waiting *waiting)
+{
+	pthread_mutex_lock(&waiting->mutex);
+	while (!waiting->done)
+		pthread_cond_wait(&waiting->wake, &waiting->mutex);
+	pthread_mutex_unlock(&waiting->mutex);
+	pthread_mutex_destroy(&waiting->mutex);
+	pthread_cond_destroy(&waiting->wake);
+}
+
+static void say_done(struct waiting *waiting)
+{
+	pthread_mutex_lock(&waiting->mutex);
+	waiting->done = true;
+	pthread_cond_signal(&waiting->wake);
+	pthread_mutex_unlock(&waiting->mutex);
+}
+
+static void put_done(struct engine_put *put)
+{
+	say_done(put->context);
+}
+
+static void remove_done(struct engine_remove *remove)
+{
+	say_done(remove->context);
+}
+
+int engine_put_wait(struct engine *engine, struct engine_put *put)
+{
+	struct waiting waiting = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false };
+
+	put->done = put_done;
+	put->context = &waiting;
+	engine_put(engine, put);
+	wait_until_done(&waiting);
+	return put->err.code == ERR_NONE ? 0 : -1;
+}
+
+int engine_remove_wait(struct engine *engine, const struct file_id *id, struct err *err)
+{
+	struct waiting waiting = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false };
+	struct engine_remove remove = { .id = *id, .done = remove_done, .context = &waiting };
+
+	engine_remove(engine, &remove);
+	wait_until_done(&waiting);
+	if (remove.err.code == ERR_NONE)
+		return 0;
+	if (err != NULL)
+		*err = remove.err;
+	return -1;
+}

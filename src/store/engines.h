@@ -1,0 +1,6 @@
+/* engines.h - the engines that engine_open knows. */
+#pragma once
+
+#include "store/engine.h"
+
+extern const struct engine_ops engine_volume;

@@ -1,0 +1,168 @@
+#include "store_kit.h"
+
+#include "core/clock.h"
+#include "core/crc32.h"
+#include "unit.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void kit_init(struct kit *kit, size_t path_count)
+{
+	const char *scratch = unit_scratch();
+
+	assert_true(path_count <= KIT_PATHS);
+	*kit = (struct kit){
+		.conf = {
+			.group = "g01",
+			.source = { 10, 1, 1, 197 },
+			.path_count = path_count,
+			.volume_size = 1 << 30,
+			.preallocate = 1 << 20,
+			.punch_delay_ms = 60000,
+			.now = clock_unix,
+		},
+	};
+	for (size_t i = 0; i < path_count; i++) {
+		snprintf(kit->folders[i], sizeof kit->folders[i], "%s/p%zu", scratch, i);
+		assert_int_equal(mkdir(kit->folders[i], 0700), 0);
+	}
+}
+
+void kit_open(struct kit *kit, const char *name)
+{
+	struct err err = { 0 };
+
+	kit_close(kit);
+	for (size_t i = 0; i < kit->conf.path_count; i++)
+		kit->paths[i] = kit->folders[i];
+	kit->conf.paths = kit->paths;
+	kit->engine = engine_open(name, &kit->conf, &err);
+	if (kit->engine == NULL)
+		fail_msg("engine %s does not open: %s", name, err.text);
+}
+
+void kit_close(struct kit *kit)
+{
+	engine_close(kit->engine);
+	kit->engine = NULL;
+}
+
+uint8_t *kit_bytes(size_t len, unsigned seed)
+{
+	uint8_t *bytes = malloc(len + 1);
+	uint32_t state = seed * 2654435761U + 1;
+
+	assert_non_null(bytes);
+	for (size_t i = 0; i < len; i++) {
+		state = state * 1664525 + 1013904223;
+		bytes[i] = (uint8_t)(state >> 24);
+	}
+	return bytes;
+}
+
+struct file_id kit_put_span(struct kit *kit, struct span content, const char *ext)
+{
+	struct engine_put put = {
+		.content = content,
+		.crc = crc32_add(0, content),
+		.path = ENGINE_ANY_PATH,
+	};
+
+	strcpy(put.ext, ext);
+	if (engine_put_wait(kit->engine, &put) != 0)
+		fail_msg("put failed: %s", put.err.text);
+	return put.id;
+}
+
+struct file_id kit_put(struct kit *kit, size_t len, unsigned seed)
+{
+	uint8_t *bytes = kit_bytes(len, seed);
+	struct file_id id = kit_put_span(kit, span_of(bytes, len), "jpg");
+
+	free(bytes);
+	return id;
+}
+
+void kit_expect(struct kit *kit, const struct file_id *id, size_t len, unsigned seed)
+{
+	uint8_t *bytes = kit_bytes(len, seed);
+	struct engine_stat stat;
+	struct err err = { 0 };
+	struct buf buf;
+
+	buf_init(&buf, len + 3);
+	buf_put_str(&buf, "abc");
+	if (engine_get(kit->engine, id, 0, &buf, &err) != 0)
+		fail_msg("get of %s failed: %s", id->name, err.text);
+	assert_int_equal(buf.len, len + 3); /* appended */
+	assert_memory_equal(buf.data + 3, bytes, len);
+	assert_int_equal(engine_stat(kit->engine, id, 0, &stat, &err), 0);
+	assert_int_equal(stat.size, len);
+	assert_int_equal(stat.crc, crc32_add(0, span_of(bytes, len)));
+	buf_fini(&buf);
+	free(bytes);
+}
+
+enum err_code kit_get_code(struct kit *kit, const struct file_id *id)
+{
+	struct err err = { 0 }, place_err = { 0 };
+	struct engine_place place;
+	struct buf buf;
+
+	buf_init(&buf, 64 << 20);
+	if (engine_get(kit->engine, id, 0, &buf, &err) != 0) {
+		assert_int_equal(buf.len, 0);
+		assert_true(err.code != ERR_NONE && err.text[0] != '\0');
+	}
+	engine_place(kit->engine, id, &place, &place_err);
+	if (place_err.code != ERR_UNSUPPORTED)
+		assert_int_equal(place_err.code, err.code);
+	buf_fini(&buf);
+	return err.code;
+}
+
+enum err_code kit_remove(struct kit *kit, const struct file_id *id)
+{
+	struct err err = { 0 };
+
+	engine_remove_wait(kit->engine, id, &err);
+	return err.code;
+}
+
+void kit_volume_file(const struct kit *kit, const struct file_id *id, char out[512])
+{
+	snprintf(out, 512, "%s/data/%02X/%02X.vol", kit->folders[id->path], id->dir >> 8,
+		id->dir & 255);
+}
+
+void kit_read(const struct kit *kit, const struct file_id *id, int64_t at, void *out, size_t len)
+{
+	char file[512];
+	int fd;
+
+	kit_volume_file(kit, id, file);
+	fd = open(file, O_RDONLY);
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, out, len, at), len);
+	close(fd);
+}
+
+void kit_flip(const struct kit *kit, const struct file_id *id, int64_t at, uint8_t bits)
+{
+	char file[512];
+	uint8_t byte;
+	int fd;
+
+	kit_read(kit, id, at, &byte, 1);
+	byte ^= bits;
+	kit_volume_file(kit, id, file);
+	fd = open(file, O_WRONLY);
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+	close(fd);
+}

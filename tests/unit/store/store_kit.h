@@ -1,0 +1,40 @@
+/* store_kit.h - what the tests of engines share: an engine in a scratch folder, and
+ * pictures whose bytes follow from a number. */
+#pragma once
+
+#include "store/engine.h"
+
+enum { KIT_PATHS = 2 };
+
+struct kit {
+	struct engine_conf conf;
+	char *paths[KIT_PATHS];
+	char folders[KIT_PATHS][300];
+	struct engine *engine;
+};
+
+/* Make store paths in a scratch folder and a configuration with small steps. */
+void kit_init(struct kit *kit, size_t path_count);
+
+/* Open the engine `name`, or open it anew.  The test fails if that does. */
+void kit_open(struct kit *kit, const char *name);
+void kit_close(struct kit *kit);
+
+/* `len` bytes that differ from one `seed` to another; the caller frees them. */
+uint8_t *kit_bytes(size_t len, unsigned seed);
+
+/* Store a picture; the test fails if that does. */
+struct file_id kit_put(struct kit *kit, size_t len, unsigned seed);
+struct file_id kit_put_span(struct kit *kit, struct span content, const char *ext);
+
+/* Get it and compare.  The test fails unless exactly these bytes come. */
+void kit_expect(struct kit *kit, const struct file_id *id, size_t len, unsigned seed);
+
+/* The code with which get, stat and place all fail; ERR_NONE if all succeed. */
+enum err_code kit_get_code(struct kit *kit, const struct file_id *id);
+enum err_code kit_remove(struct kit *kit, const struct file_id *id);
+
+/* The file and offset of a volume record, for tests that damage it. */
+void kit_volume_file(const struct kit *kit, const struct file_id *id, char out[512]);
+void kit_flip(const struct kit *kit, const struct file_id *id, int64_t at, uint8_t bits);
+void kit_read(const struct kit *kit, const struct file_id *id, int64_t at, void *out, size_t len);
