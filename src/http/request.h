@@ -18,15 +18,15 @@ enum http_method {
  * yet sent.  A header that was not sent is empty. */
 struct http_request {
 	enum http_method method;
-	struct span target;            /* as the client sent it: path and query, nothing decoded */
+	struct span target; /* as the client sent it: path and query, nothing decoded */
 	struct span content_type;
 	struct span if_none_match;
 	struct span if_modified_since;
 	struct span if_range;
 	struct span range;
-	struct span remote_addr;       /* text */
+	struct span remote_addr; /* text */
 	struct span forwarded_for;
-	struct span body;              /* complete */
+	struct span body; /* complete */
 };
 
 enum { HTTP_HEADER_MAX = 4096 };

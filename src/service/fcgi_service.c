@@ -1,0 +1,407 @@
+#include "service/fcgi_service.h"
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "http/fcgi.h"
+#include "net/bind.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+	BACKLOG = 1024,
+	READ_SIZE = 64 << 10,
+	PIECE_SIZE = 1 << 20, /* of a file that is read and sent */
+	KEEP_SIZE = 1 << 20,  /* a buffer that grew over this is given back */
+	HEAD_MAX = HTTP_HEADER_MAX + 2048,
+};
+
+struct worker {
+	struct fcgi_service *service;
+	pthread_t thread;
+	bool started;
+
+	pthread_mutex_t lock; /* of the two below, which fcgi_service_stop reads */
+	int fd;               /* the connection, or -1 */
+	bool waiting;         /* between requests: nothing is lost if it is closed */
+
+	uint8_t *bytes; /* READ_SIZE */
+	size_t at, len; /* what of them is not taken yet */
+	struct fcgi_reader reader;
+	struct fcgi_answer answer;
+	struct http_response response;
+	struct buf head;
+};
+
+struct fcgi_service {
+	struct fcgi_service_conf conf;
+	int listener;
+	atomic_bool stopping;
+	struct worker *workers; /* conf.threads of them */
+};
+
+static bool set_waiting(struct worker *worker, bool waiting)
+{
+	bool go_on;
+
+	pthread_mutex_lock(&worker->lock);
+	worker->waiting = waiting;
+	go_on = !waiting || !atomic_load(&worker->service->stopping);
+	pthread_mutex_unlock(&worker->lock);
+	return go_on;
+}
+
+/* Send all pieces; they are used up. */
+static bool send_pieces(int fd, struct iovec *pieces, size_t count)
+{
+	while (count > 0) {
+		struct msghdr message = {
+			.msg_iov = pieces,
+			.msg_iovlen = count < IOV_MAX ? count : IOV_MAX,
+		};
+		ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent <= 0)
+			return false;
+		while (count > 0 && (size_t)sent >= pieces->iov_len) {
+			sent -= (ssize_t)pieces->iov_len;
+			pieces++;
+			count--;
+		}
+		if (count > 0) {
+			pieces->iov_base = (uint8_t *)pieces->iov_base + sent;
+			pieces->iov_len -= (size_t)sent;
+		}
+	}
+	return true;
+}
+
+static bool send_bytes(int fd, const struct buf *buf)
+{
+	struct iovec piece = { .iov_base = buf->data, .iov_len = buf->len };
+
+	return buf->len == 0 || send_pieces(fd, &piece, 1);
+}
+
+/* Read more bytes; false when the peer is gone or silent. */
+static bool receive(struct worker *worker)
+{
+	ssize_t got;
+
+	do
+		got = recv(worker->fd, worker->bytes, READ_SIZE, 0);
+	while (got < 0 && errno == EINTR);
+	worker->at = 0;
+	worker->len = got > 0 ? (size_t)got : 0;
+	return got > 0;
+}
+
+/* Read until a request is complete; false when the connection is to be closed. */
+static bool read_request(struct worker *worker)
+{
+	struct fcgi_reader *reader = &worker->reader;
+	enum fcgi_event event = FCGI_MORE;
+	int64_t deadline = 0;
+
+	while (event == FCGI_MORE) {
+		if (worker->at == worker->len) {
+			bool idle = fcgi_reader_idle(reader);
+
+			if (idle && !set_waiting(worker, true))
+				return false;
+			if (!receive(worker))
+				return false;
+			if (idle)
+				set_waiting(worker, false);
+			/* A peer that sends a byte now and then does not hold a thread. */
+			if (deadline == 0)
+				deadline = clock_mono_ms() + worker->service->conf.timeout_ms;
+			else if (clock_mono_ms() > deadline)
+				return false;
+		}
+		worker->at += fcgi_read(reader,
+			span_of(worker->bytes + worker->at, worker->len - worker->at), &event);
+		if (reader->out.len > 0) {
+			if (!send_bytes(worker->fd, &reader->out))
+				return false;
+			buf_clear(&reader->out);
+		}
+	}
+	if (event == FCGI_BROKEN)
+		log_warn("web server: %s", reader->err.text);
+	return event == FCGI_REQUEST;
+}
+
+static void refuse(struct http_response *response, const struct err *err)
+{
+	http_response_reset(response);
+	response->status = err_http_status(err->code);
+	http_header(response, "Content-Type", "application/json");
+	http_header(response, "Cache-Control", "no-store");
+	/* Our sentences have no quotes or backslashes. */
+	buf_printf(&response->body, "{\"result\":\"fail\",\"error\":\"%s\",\"message\":\"%s\"}\n",
+		err_word(err->code), err->text);
+}
+
+static void fail(struct http_response *response, const char *why)
+{
+	struct err err;
+
+	log_error("%s", why);
+	err_set(&err, ERR_INTERNAL, "%s", why);
+	refuse(response, &err);
+}
+
+static void make_answer(struct worker *worker, struct http_request *request)
+{
+	const struct fcgi_service_conf *conf = &worker->service->conf;
+	struct http_response *response = &worker->response;
+	struct err err;
+
+	http_response_reset(response);
+	if (fcgi_request(&worker->reader, request, &err) != 0) {
+		log_warn("request refused: %s", err.text);
+		refuse(response, &err);
+		return;
+	}
+	conf->answer(conf->context, request, response);
+	if (!buf_ok(&response->header) || !buf_ok(&response->body))
+		fail(response, "the answer is longer than it may be");
+	else if (response->status < 200 || response->status > 599)
+		fail(response, "the answer has no status");
+}
+
+/* The web server takes no slices: read the file and send it in pieces, each a run of
+ * records.  What goes wrong behind the header can only end the connection. */
+static bool send_file(struct worker *worker, int file)
+{
+	const struct http_response *response = &worker->response;
+	uint64_t at = response->file_offset, left = response->file_len;
+	struct span head = buf_span(&worker->head);
+	size_t size = left < PIECE_SIZE ? (size_t)left : PIECE_SIZE;
+	uint8_t *bytes = malloc(size + 1);
+	bool good = bytes != NULL;
+
+	while (good && left > 0) {
+		size_t want = left < size ? (size_t)left : size;
+		ssize_t got = pread(file, bytes, want, (off_t)at);
+
+		good = got > 0;
+		if (!good) {
+			log_error("cannot read %s at %llu: %s", response->file_path,
+				(unsigned long long)at,
+				got == 0 ? "it ends there" : strerror(errno));
+			break;
+		}
+		at += (uint64_t)got;
+		left -= (uint64_t)got;
+		fcgi_answer_fill(&worker->answer, worker->reader.id, head,
+			span_of(bytes, (size_t)got), left == 0);
+		good = send_pieces(worker->fd, worker->answer.pieces, worker->answer.count);
+		head.len = 0;
+	}
+	free(bytes);
+	return good;
+}
+
+static bool send_answer(struct worker *worker, const struct http_request *request)
+{
+	struct http_response *response = &worker->response;
+	bool sendfile = worker->service->conf.sendfile, head = request->method == HTTP_HEAD;
+	bool bodiless = head || response->status == 204 || response->status == 304;
+	int file = -1;
+	bool sent;
+
+	if (response->file_path[0] != '\0' && !sendfile && !bodiless && response->file_len > 0) {
+		file = open(response->file_path, O_RDONLY | O_CLOEXEC);
+		if (file < 0)
+			fail(response, "the picture's file cannot be opened");
+	}
+	buf_clear(&worker->head);
+	fcgi_header(response, head, sendfile, &worker->head);
+	if (!buf_ok(&worker->head)) {
+		fail(response, "the answer's header is longer than it may be");
+		buf_clear(&worker->head);
+		fcgi_header(response, head, sendfile, &worker->head);
+	}
+	if (file >= 0 && response->file_path[0] != '\0') {
+		sent = send_file(worker, file);
+	} else {
+		struct span body = buf_span(&response->body);
+
+		if (bodiless || response->file_path[0] != '\0')
+			body.len = 0;
+		fcgi_answer_fill(
+			&worker->answer, worker->reader.id, buf_span(&worker->head), body, true);
+		sent = send_pieces(worker->fd, worker->answer.pieces, worker->answer.count);
+	}
+	if (file >= 0)
+		close(file);
+	return sent;
+}
+
+/* One large picture must not be remembered by every thread for ever. */
+static void give_back(struct buf *buf)
+{
+	size_t limit = buf->limit;
+
+	if (buf->cap <= KEEP_SIZE)
+		return;
+	buf_fini(buf);
+	buf_init(buf, limit);
+}
+
+static void serve_connection(struct worker *worker)
+{
+	int64_t wait = worker->service->conf.timeout_ms;
+	struct timeval patience = { .tv_sec = wait / 1000, .tv_usec = wait % 1000 * 1000 };
+	bool keep = true;
+
+	/* Without a limit a thread would wait for a web server that froze for ever. */
+	setsockopt(worker->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	setsockopt(worker->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+	fcgi_reader_reset(&worker->reader);
+	worker->at = worker->len = 0;
+	while (keep && read_request(worker)) {
+		struct http_request request = { 0 };
+
+		keep = worker->reader.keep_conn;
+		make_answer(worker, &request);
+		if (!send_answer(worker, &request)) {
+			log_debug("the web server left in the middle of an answer");
+			keep = false;
+		}
+		fcgi_reader_next(&worker->reader);
+		give_back(&worker->reader.body);
+		give_back(&worker->response.body);
+	}
+}
+
+static void *work(void *argument)
+{
+	struct worker *worker = argument;
+	struct fcgi_service *service = worker->service;
+
+	for (;;) {
+		int fd = accept4(service->listener, NULL, NULL, SOCK_CLOEXEC);
+
+		if (fd < 0 && atomic_load(&service->stopping))
+			return NULL;
+		if (fd < 0) {
+			if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
+				log_error("cannot accept: %s", strerror(errno));
+				usleep(100000); /* trying at once again would not help */
+			}
+			continue;
+		}
+		pthread_mutex_lock(&worker->lock);
+		worker->fd = fd;
+		pthread_mutex_unlock(&worker->lock);
+		serve_connection(worker);
+		pthread_mutex_lock(&worker->lock);
+		worker->fd = -1;
+		worker->waiting = false;
+		pthread_mutex_unlock(&worker->lock);
+		close(fd);
+	}
+}
+
+struct fcgi_service *fcgi_service_new(const struct fcgi_service_conf *conf, struct err *err)
+{
+	struct fcgi_service *service = calloc(1, sizeof *service);
+
+	if (service == NULL)
+		abort();
+	service->conf = *conf;
+	service->workers = calloc((size_t)conf->threads, sizeof *service->workers);
+	if (service->workers == NULL)
+		abort();
+	for (int i = 0; i < conf->threads; i++) {
+		struct worker *worker = &service->workers[i];
+
+		worker->service = service;
+		worker->fd = -1;
+		pthread_mutex_init(&worker->lock, NULL);
+		worker->bytes = malloc(READ_SIZE);
+		if (worker->bytes == NULL)
+			abort();
+		fcgi_reader_init(&worker->reader, conf->max_body, conf->threads);
+		fcgi_answer_init(&worker->answer);
+		http_response_init(&worker->response, conf->max_response);
+		buf_init(&worker->head, HEAD_MAX);
+	}
+	service->listener = bind_listen(conf->listen, conf->socket_mode, BACKLOG, err);
+	if (service->listener < 0) {
+		fcgi_service_free(service);
+		return NULL;
+	}
+	return service;
+}
+
+int fcgi_service_run(struct fcgi_service *service, struct err *err)
+{
+	int result = 0;
+
+	for (int i = 0; i < service->conf.threads && result == 0; i++) {
+		struct worker *worker = &service->workers[i];
+		int status = pthread_create(&worker->thread, NULL, work, worker);
+
+		worker->started = status == 0;
+		if (status != 0) {
+			result = err_set(err, ERR_INTERNAL, "cannot start thread %d of %d: %s",
+				i + 1, service->conf.threads, strerror(status));
+			fcgi_service_stop(service);
+		}
+	}
+	for (int i = 0; i < service->conf.threads; i++) {
+		if (service->workers[i].started)
+			pthread_join(service->workers[i].thread, NULL);
+		service->workers[i].started = false;
+	}
+	return result;
+}
+
+void fcgi_service_stop(struct fcgi_service *service)
+{
+	atomic_store(&service->stopping, true);
+	shutdown(service->listener, SHUT_RDWR); /* ends every accept() */
+	for (int i = 0; i < service->conf.threads; i++) {
+		struct worker *worker = &service->workers[i];
+		int unread = 0;
+
+		pthread_mutex_lock(&worker->lock);
+		if (worker->fd >= 0 && worker->waiting &&
+			ioctl(worker->fd, FIONREAD, &unread) == 0 && unread == 0)
+			shutdown(worker->fd, SHUT_RD);
+		pthread_mutex_unlock(&worker->lock);
+	}
+}
+
+void fcgi_service_free(struct fcgi_service *service)
+{
+	if (service == NULL)
+		return;
+	for (int i = 0; i < service->conf.threads; i++) {
+		struct worker *worker = &service->workers[i];
+
+		free(worker->bytes);
+		fcgi_reader_fini(&worker->reader);
+		fcgi_answer_fini(&worker->answer);
+		http_response_fini(&worker->response);
+		buf_fini(&worker->head);
+		pthread_mutex_destroy(&worker->lock);
+	}
+	bind_close(service->listener);
+	free(service->workers);
+	free(service);
+}
