@@ -1,0 +1,190 @@
+#include "service/settings.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+#define K      (INT64_C(1) << 10)
+#define M      (INT64_C(1) << 20)
+#define G      (INT64_C(1) << 30)
+#define T      (INT64_C(1) << 40)
+#define MS     1
+#define SECOND 1000
+#define MINUTE 60000
+#define HOUR   3600000
+#define DAY    86400000
+
+/* Rows of the table: KEY, LIMITED with bounds, CHOICE with choices; the STORAGE forms are
+ * the same for the keys of a [storage NAME], which are named as their fields. */
+#define ROW(section, name, type, offset, value, min, max, choices, help)                           \
+	{                                                                                          \
+		section, name, CONF_##type, offset, value, min, max, choices, help                 \
+	}
+#define KEY(section, name, type, field, value, help)                                               \
+	ROW(#section, #name, type, offsetof(struct settings, field), value, 0, 0, NULL, help)
+#define LIMITED(section, name, type, field, value, min, max, help)                                 \
+	ROW(#section, #name, type, offsetof(struct settings, field), value, min, max, NULL, help)
+#define CHOICE(section, name, field, value, choices, help)                                         \
+	ROW(#section, #name, CHOICE, offsetof(struct settings, field), value, 0, 0, choices, help)
+#define STORAGE(field, type, value, help) STORAGE_LIMITED(field, type, value, 0, 0, help)
+#define STORAGE_LIMITED(field, type, value, min, max, help)                                        \
+	ROW("storage", #field, type, offsetof(struct storage_settings, field), value, min, max,    \
+		NULL, help)
+#define STORAGE_CHOICE(field, value, choices, help)                                                \
+	ROW("storage", #field, CHOICE, offsetof(struct storage_settings, field), value, 0, 0,      \
+		choices, help)
+
+static const struct conf_key keys[] = {
+	KEY(picstore, user, TEXT, user, "",
+		"User that the daemons become when they are started as root; empty: they stay."),
+	KEY(picstore, run_dir, PATH, run_dir, "/run/picstore",
+		"Folder of the sockets on which daemons tell their figures."),
+	KEY(picstore, secret_dir, PATH, secret_dir, "/etc/picstore/secret",
+		"Folder of the keys, a file each, which only the daemons' user may read."),
+	CHOICE(picstore, log_level, log_level, "info", "alarm|error|warn|info|debug",
+		"Least important lines that are still written to the log."),
+
+	KEY(fdfs, tracker_server, LIST, tracker_server, "127.0.0.1:22122",
+		"Trackers, host:port, that storages report to and programs ask; those of a "
+		"FastDFS cluster work too."),
+	LIMITED(fdfs, connect_timeout, DURATION, connect_timeout, "2s", 10 * MS, HOUR,
+		"Longest wait for a connection to a tracker or storage."),
+	LIMITED(fdfs, network_timeout, DURATION, network_timeout, "30s", 100 * MS, HOUR,
+		"Longest wait for a peer in the middle of a request or an answer."),
+	KEY(fdfs, allow, LIST, allow, "127.0.0.0/8 ::1",
+		"Addresses and networks that may use our trackers and storages; all others "
+		"are refused."),
+	LIMITED(fdfs, max_connections, INT, max_connections, "4096", 1, 1000000,
+		"Most connections that a tracker or storage keeps open at a time."),
+	CHOICE(fdfs, ip_width, ip_width, "16", "16|46",
+		"Bytes of an address field in the FastDFS protocol: 16, or 46 for clusters "
+		"that use IPv6."),
+	CHOICE(fdfs, record_layout, record_layout, "current", "current|105-612",
+		"Layout of group and storage records that monitoring clients are sent: of "
+		"FastDFS V6.16, or of the versions before V6.13."),
+
+	KEY(tracker, listen, ADDRESS, tracker_listen, "127.0.0.1:22122",
+		"Address of tracker_server."),
+	CHOICE(tracker, store_lookup, store_lookup, "round-robin", "round-robin|most-free|group",
+		"How the group of an upload is chosen: in turn, by free space, or always "
+		"store_group."),
+	KEY(tracker, store_group, TEXT, store_group, "", "The group, for store_lookup = group."),
+	LIMITED(tracker, beat_interval, DURATION, beat_interval, "300ms", 50 * MS, HOUR,
+		"How often a storage tells its trackers that it lives."),
+	LIMITED(tracker, beat_timeout, DURATION, beat_timeout, "1s", 100 * MS, HOUR,
+		"A storage that was silent for so long is down."),
+
+	STORAGE(group, TEXT, "", "Group that the storage belongs to; empty: its NAME."),
+	STORAGE(listen, ADDRESS, "127.0.0.1:23000", "Address of this storage_server."),
+	STORAGE(advertise, ADDRESS, "",
+		"Address that clients are told, IPv4 and port; empty: that of listen."),
+	STORAGE_LIMITED(id, INT, "0", 0, 16777215,
+		"Number that stands for this storage in the ids of pictures; 0: its "
+		"advertised address does."),
+	STORAGE(store_path, PATHS, "",
+		"Folders for the volumes, one a disk, M00 first; their order is part of the "
+		"ids and must stay."),
+	STORAGE_CHOICE(engine, "volume", "volume|faulty|file",
+		"What keeps the bytes: volume is the one to use; faulty (fails on purpose) "
+		"and file (a file a picture) are for tests and benchmarks."),
+	STORAGE_LIMITED(volume_size, SIZE, "4G", M, 4 * G, "Greatest size of a volume file."),
+	STORAGE_LIMITED(preallocate, SIZE, "64M", 0, 4 * G,
+		"By how much a volume file is grown at a time."),
+	STORAGE_LIMITED(punch_delay, DURATION, "60s", 0, 30 * (int64_t)DAY,
+		"Time from a deletion until the blocks go back to the file system."),
+	STORAGE_LIMITED(reserved_space, SIZE, "1G", 0, 1024 * T,
+		"Bytes that stay free on the disk of each store path."),
+	STORAGE_LIMITED(max_file_size, SIZE, "64M", K, G, "Greatest file that is taken in."),
+	STORAGE_LIMITED(upload_memory, SIZE, "256M", M, T,
+		"Memory for contents that are on their way in, all connections together."),
+
+	KEY(download, listen, ADDRESS, download_listen, "unix:/run/picstore/download.sock",
+		"FastCGI socket of download.fcgi, as the web server's configuration names it."),
+	LIMITED(download, threads, INT, download_threads, "8", 1, 1024,
+		"Requests that download.fcgi answers at a time."),
+	KEY(download, socket_mode, MODE, download_socket_mode, "660",
+		"Mode of that socket, if it is a unix one."),
+	KEY(download, local_read, BOOL, local_read, "yes",
+		"Read volumes of storages on this machine directly instead of asking the "
+		"storage."),
+	LIMITED(download, sendfile_from, SIZE, sendfile_from, "16K", 0, T,
+		"Least size of a picture that the web server is told to send from the volume "
+		"itself (X-Sendfile2); 0: never."),
+
+	KEY(upload, listen, ADDRESS, upload_listen, "unix:/run/picstore/upload.sock",
+		"FastCGI socket of upload.cgi, as the web server's configuration names it."),
+	LIMITED(upload, threads, INT, upload_threads, "16", 1, 1024,
+		"Requests that upload.cgi answers at a time."),
+	KEY(upload, socket_mode, MODE, upload_socket_mode, "660",
+		"Mode of that socket, if it is a unix one."),
+	KEY(upload, group, TEXT, upload_group, "",
+		"Group that pictures go to; empty: the tracker decides."),
+	LIMITED(upload, max_picture_bytes, SIZE, max_picture_bytes, "5M", K, G,
+		"Greatest picture; the web server's own limit must be above it."),
+	LIMITED(upload, max_width, INT, max_width, "20000", 1, 1000000,
+		"Greatest width in pixels."),
+	LIMITED(upload, max_height, INT, max_height, "20000", 1, 1000000,
+		"Greatest height in pixels."),
+	LIMITED(upload, max_pixels, INT, max_pixels, "50000000", 1, INT64_C(10000000000),
+		"Most pixels of a frame, width times height."),
+	LIMITED(upload, max_frames, INT, max_frames, "500", 1, 100000,
+		"Most frames of an animated picture."),
+	LIMITED(upload, max_pixels_progressive, INT, max_pixels_progressive, "16000000", 1,
+		INT64_C(10000000000),
+		"Most pixels of a picture that is decoded as a whole (progressive JPEG, "
+		"interlaced PNG), which costs five times the time and memory."),
+	CHOICE(upload, check, check, "full", "full|header",
+		"How a picture is checked before it is taken: full decodes every pixel, "
+		"header reads its size and type alone and is faster."),
+	LIMITED(upload, check_workers, INT, check_workers, "2", 1, 256,
+		"Processes that decode; as many as there are cores is right."),
+	LIMITED(upload, check_timeout, DURATION, check_timeout, "10s", 10 * MS, HOUR,
+		"Longest time that one picture may be decoded for."),
+	LIMITED(upload, check_memory, SIZE, check_memory, "1G", 64 * M, T,
+		"Most address space of a process that decodes."),
+	KEY(upload, formats, LIST, formats, "jpeg png gif webp",
+		"Formats that are accepted, of jpeg, png, gif, webp, avif and heic."),
+	KEY(upload, keys_des, BOOL, keys_des, "yes",
+		"Accept DES session keys: for clients that exist; a stranger can forge them "
+		"with some effort."),
+	KEY(upload, keys_jwt, BOOL, keys_jwt, "yes",
+		"Accept JWT session keys, which cannot be forged."),
+	LIMITED(upload, key_max_age, DURATION, key_max_age, "1h", SECOND, 18 * (int64_t)HOUR,
+		"Age at which a session key expires."),
+	LIMITED(upload, key_clock_ahead, DURATION, key_clock_ahead, "5m", 0, 10 * MINUTE,
+		"By how much the clock that made a session key may run ahead of ours."),
+
+	KEY(varnish, servers, LIST, varnish, "127.0.0.1:8081",
+		"Every cache, host:port, that deleted pictures are purged from."),
+	KEY(varnish, public_url, TEXT, public_url, "http://127.0.0.1:8081",
+		"How clients reach the cache, for texts that show it."),
+	KEY(varnish, name, TEXT, varnish_name, "",
+		"Working folder or name (-n) of this machine's varnishd; empty: its default."),
+
+	KEY(http, gateway, ADDRESS, gateway, "127.0.0.1:8080",
+		"Where the web server behind the cache listens."),
+};
+
+static const char *const named_sections[] = { "storage", NULL };
+
+static void *storage_instance(void *target, const char *section, const char *name, struct err *err)
+{
+	struct settings *settings = target;
+	struct storage_settings *storage;
+
+	if (settings->storage_count == SETTINGS_STORAGES_MAX) {
+		err_set(err, ERR_CONFIG, "there are more than %d storages", SETTINGS_STORAGES_MAX);
+		return NULL;
+	}
+	storage = &settings->storages[settings->storage_count++];
+	snprintf(storage->name, sizeof storage->name, "%s", name);
+	if (conf_instance_defaults(&settings_table, section, storage, err) != 0)
+		return NULL;
+	return storage;
+}
+
+const struct conf_table settings_table = {
+	.keys = keys,
+	.count = sizeof keys / sizeof keys[0],
+	.instance = storage_instance,
+	.named = named_sections,
+};
