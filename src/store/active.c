@@ -1,0 +1,183 @@
+#include "store/active.h"
+
+#include "store/disk.h"
+#include "store/volume_list.h"
+
+#include <errno.h>
+
+enum {
+	GROW_UNIT = 64 << 10,
+	/* Measured, see docs/volume-format.md: worth it up to such a batch, then not. */
+	ZERO_BELOW = 256 << 10,
+	ZERO_AHEAD = 1 << 20,
+};
+
+#define FIRST ((uint64_t)VOLUME_FIRST_SPOT * RECORD_BLOCK)
+
+static bool usable(const struct active *active)
+{
+	return active->volume != NULL && active->volume->flush_errno == 0;
+}
+
+/* Failing does no harm. */
+static void trim(struct active *active)
+{
+	if (!usable(active) || active->allocated <= active->tail)
+		return;
+	if (disk->ftruncate(active->volume->fd, (off_t)active->tail) != 0)
+		return;
+	active->allocated = active->tail;
+	active->zeroed = active->tail;
+	active->volume->size = active->tail;
+	active->volume->dirty = true;
+}
+
+static void leave(struct active *active)
+{
+	if (active->volume == NULL)
+		return;
+	active->next_number = active->volume->number + 1U;
+	volume_unref(active->volume);
+	active->volume = NULL;
+}
+
+int active_open(struct active *active, struct err *err)
+{
+	int number = volume_list_newest(active->store.folder);
+	struct err why;
+
+	active->next_number = (uint32_t)(number + 1);
+	if (number < 0)
+		return 0;
+	active->volume = volume_open(&active->store, (uint16_t)number, &why);
+	/* Nothing can be put behind a damaged head; the next volume is sound. */
+	if (active->volume == NULL && why.code == ERR_CORRUPT)
+		return 0;
+	if (active->volume == NULL)
+		return err_set(err, why.code, "%s", why.text);
+	if (volume_tail(active->volume, &active->tail, err) != 0)
+		return -1;
+	active->allocated = active->volume->size;
+	active->zeroed = active->tail;
+	trim(active);
+	return 0;
+}
+
+void active_close(struct active *active)
+{
+	trim(active);
+	if (usable(active) && active->volume->dirty)
+		volume_flush(active->volume, NULL);
+	leave(active);
+}
+
+bool active_fits(const struct active *active, uint64_t len)
+{
+	return usable(active) && active->tail + len <= active->volume_size;
+}
+
+static int next_volume(struct active *active, struct err *err)
+{
+	bool after_failure = active->volume != NULL && active->volume->flush_errno != 0;
+	struct err why;
+
+	leave(active);
+	if (active->next_number > VOLUME_NUMBER_MAX)
+		return err_set(err, ERR_FULL, "store path %s has used all its %d volumes",
+			active->store.folder, VOLUME_NUMBER_MAX + 1);
+	active->volume = volume_create(
+		&active->store, (uint16_t)active->next_number, active->now(), &why);
+	if (active->volume == NULL) {
+		active->dead = after_failure && why.code != ERR_FULL;
+		return err_set(err, why.code, "%s", why.text);
+	}
+	active->tail = FIRST;
+	active->allocated = active->volume->size;
+	active->zeroed = active->tail;
+	return 0;
+}
+
+/* May the file grow by `len` bytes without touching the reserve? */
+static int check_reserve(struct active *active, uint64_t len, struct err *err)
+{
+	const char *folder = active->store.folder;
+	struct statvfs fs;
+
+	if (disk->statvfs(folder, &fs) != 0)
+		return err_errno(err, "cannot ask %s for its space", folder);
+	if ((uint64_t)fs.f_bavail * fs.f_frsize < len + active->reserved_space)
+		return err_set(err, ERR_FULL, "store path %s has only its reserve left", folder);
+	return 0;
+}
+
+static int grow_to(struct active *active, uint64_t size, struct err *err)
+{
+	uint64_t from = active->allocated;
+	struct volume *volume = active->volume;
+
+	if (check_reserve(active, size - from, err) != 0)
+		return -1;
+	if (disk->fallocate(volume->fd, 0, (off_t)from, (off_t)(size - from)) != 0) {
+		if (errno != EOPNOTSUPP)
+			return err_errno(err, "cannot allocate space for %s", volume->file);
+		if (disk->ftruncate(volume->fd, (off_t)size) != 0)
+			return err_errno(err, "cannot grow %s", volume->file);
+	}
+	volume->dirty = true;
+	active->allocated = size;
+	return 0;
+}
+
+/* Have the file reach to `end` at least: by a whole step, or by what is needed when the
+ * disk has no room for a step. */
+static int allocate(struct active *active, uint64_t end, struct err *err)
+{
+	uint64_t step = active->allocated + active->preallocate;
+
+	if (end <= active->allocated)
+		return 0;
+	if (step > active->volume_size)
+		step = active->volume_size;
+	if (step > end && grow_to(active, step, err) == 0)
+		return 0;
+	step = (end + GROW_UNIT - 1) / GROW_UNIT * GROW_UNIT;
+	if (grow_to(active, step, err) == 0)
+		return 0;
+	return grow_to(active, end, err);
+}
+
+int active_place(struct active *active, uint64_t len, struct err *err)
+{
+	if (active->dead)
+		return err_set(err, ERR_IO, "store path %s is out of use since a flush failed",
+			active->store.folder);
+	if (FIRST + len > active->volume_size)
+		return err_set(err, ERR_TOO_LARGE, "a picture of that size fits no volume");
+	if (!active_fits(active, len)) {
+		trim(active);
+		if (next_volume(active, err) != 0)
+			return -1;
+	}
+	return allocate(active, active->tail + len, err);
+}
+
+void active_advance(struct active *active, uint64_t len)
+{
+	active->tail += len;
+}
+
+void active_prepare(struct active *active, uint64_t len)
+{
+	static const uint8_t zeros[ZERO_AHEAD];
+	uint64_t end = active->tail, to = end + ZERO_AHEAD;
+
+	if (end <= active->zeroed)
+		return;
+	active->zeroed = end;
+	if (len >= ZERO_BELOW)
+		return;
+	if (to > active->allocated)
+		to = active->allocated;
+	if (to > end && volume_write(active->volume, end, zeros, (size_t)(to - end), NULL) == 0)
+		active->zeroed = to;
+}
