@@ -1,5 +1,6 @@
 #include "fdfs/fdfs_link.h"
 
+#include "core/address.h"
 #include "core/clock.h"
 
 #include <arpa/inet.h>
@@ -28,78 +29,34 @@ struct fdfs_pool {
 	struct fdfs_link idle[IDLE_MAX];
 };
 
-static bool parse_port(const char *text, uint16_t *port)
-{
-	uint32_t value = 0;
-
-	if (*text == '\0' || strlen(text) > 5)
-		return false;
-	for (; *text != '\0'; text++) {
-		if (*text < '0' || *text > '9')
-			return false;
-		value = value * 10 + (uint32_t)(*text - '0');
-	}
-	if (value == 0 || value > UINT16_MAX)
-		return false;
-	*port = (uint16_t)value;
-	return true;
-}
-
-static bool host_ok(const char *host, bool v6)
-{
-	static const char name_chars[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
-	struct in6_addr addr;
-
-	if (v6)
-		return inet_pton(AF_INET6, host, &addr) == 1;
-	return *host != '\0' && host[strspn(host, name_chars)] == '\0';
-}
-
-static bool server_make(const char *host, uint16_t port, bool v6, struct fdfs_server *server)
+static bool server_make(const char *host, uint16_t port, struct fdfs_server *server)
 {
 	struct fdfs_server made = { .port = port };
 
-	if (!host_ok(host, v6) || strlen(host) >= sizeof made.host)
+	if (port == 0 || strlen(host) >= sizeof made.host)
 		return false;
 	snprintf(made.host, sizeof made.host, "%s", host);
-	snprintf(made.text, sizeof made.text, v6 ? "[%s]:%u" : "%s:%u", host, port);
+	snprintf(made.text, sizeof made.text, strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host,
+		port);
 	*server = made;
 	return true;
 }
 
 bool fdfs_server_parse(const char *text, struct fdfs_server *server)
 {
-	const char *colon = strrchr(text, ':');
-	bool v6 = text[0] == '[';
-	char host[256];
-	size_t len;
-	uint16_t port;
+	struct address address;
 
-	if (colon == NULL || !parse_port(colon + 1, &port))
-		return false;
-	len = (size_t)(colon - text);
-	if (v6) {
-		if (len < 2 || text[len - 1] != ']')
-			return false;
-		text++;
-		len -= 2;
-	}
-	if (len >= sizeof host)
-		return false;
-	memcpy(host, text, len);
-	host[len] = '\0';
-	return server_make(host, port, v6, server);
+	return address_parse(text, &address) && !address.is_unix &&
+	       server_make(address.host, address.port, server);
 }
 
-bool fdfs_server_at(const char *ip, uint64_t port, struct fdfs_server *server)
+bool fdfs_server_at(const char *ip, uint16_t port, struct fdfs_server *server)
 {
-	struct in_addr addr;
-	bool v6 = strchr(ip, ':') != NULL;
+	struct in6_addr addr;
 
-	if (port == 0 || port > UINT16_MAX || (!v6 && inet_pton(AF_INET, ip, &addr) != 1))
+	if (inet_pton(AF_INET, ip, &addr) != 1 && inet_pton(AF_INET6, ip, &addr) != 1)
 		return false;
-	return server_make(ip, (uint16_t)port, v6, server);
+	return server_make(ip, port, server);
 }
 
 bool fdfs_server_equal(const struct fdfs_server *a, const struct fdfs_server *b)

@@ -10,10 +10,8 @@
 
 #include <netinet/in.h>
 
-enum { FDFS_SERVER_TEXT_MAX = 272 };
-
 struct fdfs_server {
-	char text[FDFS_SERVER_TEXT_MAX]; /* "host:port" or "[v6]:port", its name in errors */
+	char text[272]; /* "host:port" or "[v6]:port", its name in errors */
 	char host[256];
 	uint16_t port;
 };
@@ -22,7 +20,7 @@ struct fdfs_server {
 bool fdfs_server_parse(const char *text, struct fdfs_server *server);
 
 /* The server at an address in digits, as trackers tell it.  False if it is none. */
-bool fdfs_server_at(const char *ip, uint64_t port, struct fdfs_server *server);
+bool fdfs_server_at(const char *ip, uint16_t port, struct fdfs_server *server);
 
 bool fdfs_server_equal(const struct fdfs_server *a, const struct fdfs_server *b);
 

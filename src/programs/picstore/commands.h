@@ -1,0 +1,11 @@
+/* commands.h - the sub-commands, a .c each. */
+#pragma once
+
+#include "programs/picstore/cli.h"
+
+extern const struct command command_config;
+extern const struct command command_get;
+extern const struct command command_put;
+extern const struct command command_rm;
+extern const struct command command_stat;
+extern const struct command command_token;

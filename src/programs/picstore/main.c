@@ -1,0 +1,20 @@
+/* picstore - how a person uses a picture store.
+ *
+ * The list below is all there is: each command is a table of its own, which help, shell
+ * completion and the man page are made from. */
+#include "programs/picstore/commands.h"
+#include "programs/picstore/front.h"
+
+static const struct command *const commands[] = {
+	&command_put,
+	&command_get,
+	&command_rm,
+	&command_stat,
+	&command_token,
+	&command_config,
+};
+
+int main(int argc, char **argv)
+{
+	return front_main(commands, sizeof commands / sizeof commands[0], argc, argv);
+}
