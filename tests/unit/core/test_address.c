@@ -1,0 +1,57 @@
+#include "core/address.h"
+#include "unit.h"
+
+#include <string.h>
+
+TEST(takes_the_three_forms_apart)
+{
+	struct address a;
+
+	assert_true(address_parse("example.org:65535", &a));
+	assert_string_equal(a.host, "example.org");
+	assert_int_equal(a.port, 65535);
+	assert_true(address_parse("[fe80::1]:0", &a));
+	assert_string_equal(a.host, "fe80::1");
+	assert_int_equal(a.port, 0);
+	assert_false(a.is_unix);
+	assert_true(address_parse("unix:/run/a b.sock", &a));
+	assert_true(a.is_unix);
+	assert_string_equal(a.host, "/run/a b.sock");
+}
+
+TEST(refuses_any_other_text)
+{
+	static const char *const bad[] = {
+		"",
+		":80",
+		"host",
+		"host:",
+		"host:65536",
+		"host:8o",
+		"host:+80",
+		"host:000080",
+		"host:-1",
+		"::1:80", /* brackets are missing */
+		"[::1]",
+		"[]:80",
+		"[host]:80", /* brackets around a name */
+		"a b:80",
+		"a/b:80",
+		"unix:",
+		"unix:/",
+		"unix:relative",
+		"unix:/"
+		"23456789012345678901234567890123456789012345678901234567890123456789012345678"
+		"901234567890123456789012345678",
+	};
+	struct address a = { .port = 7 };
+	char long_host[400];
+
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+		if (address_parse(bad[i], &a))
+			fail_msg("accepted '%s'", bad[i]);
+	memset(long_host, 'a', 300);
+	strcpy(long_host + 300, ":80");
+	assert_false(address_parse(long_host, &a));
+	assert_int_equal(a.port, 7); /* left alone */
+}
