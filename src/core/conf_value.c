@@ -67,7 +67,7 @@ static int refuse(struct err *err, struct span text, const char *what)
 static bool plain_text(struct span text)
 {
 	for (size_t i = 0; i < text.len; i++)
-		if (text.data[i] < 0x20 || text.data[i] == 0x7f)
+		if ((text.data[i] < 0x20 && text.data[i] != '\t') || text.data[i] == 0x7f)
 			return false;
 	return true;
 }

@@ -1,6 +1,7 @@
 #include "http/fcgi.h"
 #include "unit.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { BEGIN = 1, ABORT = 2, END = 3, PARAMS = 4, STDIN = 5, STDOUT = 6, GET_VALUES = 9 };
