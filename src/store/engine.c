@@ -6,7 +6,7 @@
 #include <sodium.h>
 #include <string.h>
 
-static const struct engine_ops *const engines[] = { &engine_volume };
+static const struct engine_ops *const engines[] = { &engine_volume, &engine_file, &engine_faulty };
 
 struct engine *engine_open(const char *name, const struct engine_conf *conf, struct err *err)
 {

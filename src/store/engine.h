@@ -88,9 +88,10 @@ struct engine_found {
 		ENGINE_FOUND_PICTURE,
 		ENGINE_FOUND_DELETED, /* a tombstone */
 		ENGINE_FOUND_CORRUPT, /* a record whose bytes do not match; err says how */
+		ENGINE_FOUND_TORN,    /* an upload that a crash cut off; nobody has its id */
 	} what;
-	struct file_id id;
-	uint64_t offset; /* in its volume, bytes */
+	struct file_id id; /* all zero where damage has taken it */
+	uint64_t offset;   /* in its volume, bytes */
 	struct err err;
 };
 
@@ -121,8 +122,9 @@ struct engine { /* the first member of every engine's own struct */
 	const struct engine_ops *ops;
 };
 
-/* Open an engine by name; NULL with err if that fails.  Waits for everything that is
- * under way in engine_close. */
+/* Open an engine by name: "volume"; "file", a new file for each picture, a rival for
+ * benchmarks; "faulty", which is "volume" with the faults that engine_faulty.h tells; NULL with err
+ * if that fails.  Waits for everything that is under way in engine_close. */
 struct engine *engine_open(const char *name, const struct engine_conf *conf, struct err *err);
 void engine_close(struct engine *engine); /* NULL is fine */
 

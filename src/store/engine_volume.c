@@ -4,6 +4,8 @@
 #include "store/disk.h"
 #include "store/engines.h"
 #include "store/volume_cache.h"
+#include "store/volume_list.h"
+#include "store/volume_walk.h"
 #include "store/writer.h"
 
 #include <pthread.h>
@@ -243,6 +245,65 @@ static int space_volume(struct engine *engine, struct engine_space *out, struct 
 	return 0;
 }
 
+struct walking {
+	bool (*found)(void *context, const struct engine_found *found);
+	void *context;
+	bool stopped;
+};
+
+static bool pass_on(void *context, const struct walk_found *found)
+{
+	struct walking *walking = context;
+	struct engine_found out = { .offset = found->offset, .err = found->err };
+
+	switch (found->what) {
+	case WALK_PICTURE:
+		out.what = ENGINE_FOUND_PICTURE;
+		break;
+	case WALK_TOMBSTONE:
+		out.what = ENGINE_FOUND_DELETED;
+		break;
+	case WALK_CORRUPT:
+		out.what = ENGINE_FOUND_CORRUPT;
+		break;
+	case WALK_TORN:
+		out.what = ENGINE_FOUND_TORN;
+		break;
+	case WALK_UNKNOWN:
+		return true;
+	}
+	if (found->has_record)
+		record_id(&found->record, &out.id);
+	walking->stopped = !walking->found(walking->context, &out);
+	return !walking->stopped;
+}
+
+static int walk_volume(struct engine *engine, unsigned flags,
+	bool (*found)(void *context, const struct engine_found *found), void *context,
+	struct err *err)
+{
+	struct engine_volume *self = (struct engine_volume *)engine;
+	struct walking walking = { found, context, false };
+
+	for (size_t i = 0; i < self->count; i++) {
+		struct volume_store store = self->stores[i];
+		int number = -1;
+
+		store.writable = false;
+		while (!walking.stopped && (number = volume_list_next(store.folder, number)) >= 0) {
+			struct volume *volume = volume_open(&store, (uint16_t)number, err);
+			int rc = volume == NULL ? -1
+						: volume_walk(volume, flags & ENGINE_CHECK_CONTENT,
+							  pass_on, &walking, err);
+
+			volume_unref(volume);
+			if (rc != 0)
+				return -1;
+		}
+	}
+	return 0;
+}
+
 const struct engine_ops engine_volume = {
 	.name = "volume",
 	.open = open_volume,
@@ -252,5 +313,6 @@ const struct engine_ops engine_volume = {
 	.get = get_volume,
 	.stat = stat_volume,
 	.place = place_volume,
+	.walk = walk_volume,
 	.space = space_volume,
 };

@@ -106,22 +106,57 @@ static int check_owner(const struct volume_store *store, uint16_t number,
 	return 0;
 }
 
-static int read_head(struct volume *volume, struct volume_head *head, struct err *err)
+/* Read the head at block `spot`; `*ok` tells whether it is one. */
+static int read_head_at(
+	struct volume *volume, uint32_t spot, struct volume_head *head, bool *ok, struct err *err)
 {
 	uint8_t bytes[VOLUME_HEAD_LEN];
-	ssize_t len = volume_read(volume, 0, bytes, sizeof bytes, err);
+	ssize_t len = volume_read(volume, OFFSET(spot), bytes, sizeof bytes, err);
 
-	if (len < 0)
+	*ok = len == sizeof bytes && volume_head_decode(bytes, head);
+	return len < 0 ? -1 : 0;
+}
+
+static int read_head(struct volume *volume, struct volume_head *head, struct err *err)
+{
+	bool ok;
+
+	if (read_head_at(volume, 0, head, &ok, err) != 0)
 		return -1;
-	if (len == sizeof bytes && volume_head_decode(bytes, head))
-		return 0;
-	volume->head_damaged = true;
-	len = volume_read(volume, OFFSET(VOLUME_HEAD_COPY), bytes, sizeof bytes, err);
-	if (len < 0)
+	if (!ok && read_head_at(volume, VOLUME_HEAD_COPY, head, &ok, err) != 0)
 		return -1;
-	if (len == sizeof bytes && volume_head_decode(bytes, head))
-		return 0;
-	return err_set(err, ERR_CORRUPT, "%s has no readable head", volume->file);
+	if (!ok)
+		return err_set(err, ERR_CORRUPT, "%s has no readable head", volume->file);
+	return 0;
+}
+
+static int write_heads(struct volume *volume, const struct volume_head *head, struct err *err)
+{
+	uint8_t bytes[VOLUME_HEAD_LEN];
+
+	volume_head_encode(head, bytes);
+	if (volume_write(volume, 0, bytes, sizeof bytes, err) != 0)
+		return -1;
+	return volume_write(volume, OFFSET(VOLUME_HEAD_COPY), bytes, sizeof bytes, err);
+}
+
+int volume_check_heads(struct volume *volume, bool *head_ok, bool *copy_ok, struct err *err)
+{
+	struct volume_head head, copy;
+
+	if (read_head_at(volume, 0, &head, head_ok, err) != 0 ||
+		read_head_at(volume, VOLUME_HEAD_COPY, &copy, copy_ok, err) != 0)
+		return -1;
+	return 0;
+}
+
+int volume_repair_heads(struct volume *volume, struct err *err)
+{
+	struct volume_head head;
+
+	if (read_head(volume, &head, err) != 0)
+		return -1;
+	return write_heads(volume, &head, err);
 }
 
 static struct volume *volume_new(const struct volume_store *store, uint16_t number, struct err *err)
@@ -210,7 +245,6 @@ struct volume *volume_create(
 	struct volume *volume = volume_new(store, number, err);
 	struct volume_head head = { .number = number, .path = store->path, .created = now };
 	char parent[VOLUME_PATH_MAX], temporary[VOLUME_PATH_MAX + 4];
-	uint8_t bytes[VOLUME_HEAD_LEN];
 
 	if (volume == NULL || make_folders(store->folder, number, parent, err) != 0)
 		goto fail;
@@ -224,9 +258,7 @@ struct volume *volume_create(
 	strncpy(head.group, store->group, FILE_ID_GROUP_MAX);
 	randombytes_buf(head.secret, sizeof head.secret);
 	record_key_init(&volume->key, head.secret);
-	volume_head_encode(&head, bytes);
-	if (volume_write(volume, 0, bytes, sizeof bytes, err) != 0 ||
-		volume_write(volume, OFFSET(VOLUME_HEAD_COPY), bytes, sizeof bytes, err) != 0)
+	if (write_heads(volume, &head, err) != 0)
 		goto fail_unlink;
 	if (disk->fsync(volume->fd) != 0) {
 		err_errno(err, "cannot flush %s", temporary);
@@ -489,28 +521,27 @@ static int write_header(struct volume *volume, const struct record *record, stru
 	return volume_write(volume, OFFSET(record->spot), header, sizeof header, err);
 }
 
-/* How many of the blocks of `record` are its own.  A record that a crash cut off has
- * no end mark, and the next one may have been put inside of it. */
-static int own_room(
-	struct volume *volume, const struct record *record, uint32_t *room, struct err *err)
+int volume_own_room(struct volume *volume, const struct record *record, uint32_t *room, bool *blank,
+	struct err *err)
 {
 	uint64_t start = OFFSET(record->spot), end = OFFSET(record->spot + record->room);
-	uint8_t mark[RECORD_END_LEN];
+	uint8_t mark[RECORD_END_LEN] = { 0 };
 	ssize_t len;
 
 	*room = record->room;
 	len = volume_read(volume, end - sizeof mark, mark, sizeof mark, err);
 	if (len < 0)
 		return -1;
-	if (len == sizeof mark && record_end_ok(record, &volume->key, mark))
+	*blank = used_len(mark, sizeof mark) == 0;
+	if (record_end_ok(record, &volume->key, mark))
 		return 0;
 	for (uint64_t at = start + RECORD_BLOCK; at < end; at += (uint64_t)len) {
 		len = volume_read(volume, at, chunk, sizeof chunk, err);
 		if (len < 0)
 			return -1;
-		if (len < RECORD_BLOCK)
-			return 0;
 		len -= len % RECORD_BLOCK;
+		if (len == 0)
+			return 0;
 		for (ssize_t i = 0; i < len && at + (uint64_t)i < end; i += RECORD_BLOCK)
 			if (record_has_mark(chunk + i, &volume->key)) {
 				*room = (uint32_t)((at + (uint64_t)i - start) / RECORD_BLOCK);
@@ -520,11 +551,12 @@ static int own_room(
 	return 0;
 }
 
-int volume_remove(struct volume *volume, const struct file_id *id, int64_t now,
+int volume_remove(struct volume *volume, const struct file_id *id, int64_t now, uint64_t limit,
 	struct record *record, struct err *err)
 {
 	uint8_t header[RECORD_HEADER_LEN], mark[RECORD_END_LEN];
 	ssize_t len;
+	bool blank;
 
 	if (id->random < VOLUME_FIRST_SPOT)
 		return err_set(err, ERR_NOT_FOUND, "there is no %s", id->name);
@@ -544,8 +576,16 @@ int volume_remove(struct volume *volume, const struct file_id *id, int64_t now,
 		}
 		return -1;
 	}
-	if (own_room(volume, record, &record->room, err) != 0)
+	if (volume_own_room(volume, record, &record->room, &blank, err) != 0)
 		return -1;
+	if (refresh_size(volume, err) != 0)
+		return -1;
+	if (limit > volume->size)
+		limit = volume->size;
+	if (OFFSET(record->spot + record->room) > limit && limit > OFFSET(record->spot))
+		record->room = (uint32_t)((limit - OFFSET(record->spot)) / RECORD_BLOCK);
+	if (record->room == 0)
+		record->room = 1;
 	record->kind = RECORD_DELETED;
 	record->deleted = now;
 	record_end_encode(record, &volume->key, mark);

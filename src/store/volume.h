@@ -28,7 +28,6 @@ struct volume {
 	int fd;
 	uint8_t path;
 	uint16_t number;
-	bool head_damaged; /* the head is unreadable, its copy is in use */
 	struct record_key key;
 	char file[VOLUME_PATH_MAX];
 	_Atomic uint64_t size;   /* of the file when last asked; it may have grown */
@@ -82,10 +81,20 @@ int volume_crc(
  * Reads no more than what was allocated ahead of the records. */
 int volume_tail(struct volume *volume, uint64_t *tail, struct err *err);
 
-/* Write a tombstone over the header of `id`.  When ERR_NONE or ERR_GONE is what comes
- * out, `*record` is the tombstone, and nothing may be answered before the volume is
- * flushed. */
-int volume_remove(struct volume *volume, const struct file_id *id, int64_t now,
+/* Are the head and its copy as they should be?  And write both anew from the one that is. */
+int volume_check_heads(struct volume *volume, bool *head_ok, bool *copy_ok, struct err *err);
+int volume_repair_heads(struct volume *volume, struct err *err);
+
+/* How many of the blocks of `record` are its own: a record that a crash cut off has no end
+ * mark, and the next one may have been put inside of it.  `*blank`: where the end mark
+ * should be there are zeros. */
+int volume_own_room(struct volume *volume, const struct record *record, uint32_t *room, bool *blank,
+	struct err *err);
+
+/* Write a tombstone over the header of `id`, for a record that ends at byte `limit` of the
+ * volume or before.  When ERR_NONE or ERR_GONE is what comes out, `*record` is the
+ * tombstone, and nothing may be answered before the volume is flushed. */
+int volume_remove(struct volume *volume, const struct file_id *id, int64_t now, uint64_t limit,
 	struct record *record, struct err *err);
 
 /* Overwrite the content that the tombstone `record` covers with zeros and give whole

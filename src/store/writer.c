@@ -173,15 +173,19 @@ static void stage_remove(struct writer *writer, struct engine_remove *remove)
 	struct removed *removed = &writer->removed[writer->removed_count++];
 	const struct file_id *id = &remove->id;
 	struct volume *volume = find_volume(writer, id->dir, &remove->err);
+	uint64_t limit = UINT64_MAX;
 
 	*removed = (struct removed){ .remove = remove };
 	if (volume == NULL)
 		return;
+	if (volume == writer->active.volume)
+		limit = writer->active.tail;
 	if (volume->flush_errno != 0)
 		err_set(&remove->err, ERR_IO, "%s is not written to after a failed flush",
 			volume->file);
 	else
-		volume_remove(volume, id, writer->conf.now(), &removed->record, &remove->err);
+		volume_remove(
+			volume, id, writer->conf.now(), limit, &removed->record, &remove->err);
 	removed->volume = volume;
 }
 
