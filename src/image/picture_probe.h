@@ -1,0 +1,17 @@
+/* picture_probe.h - decode a picture to learn whether it can be decoded.
+ *
+ * Runs in a confined worker: everything here trusts nothing but its own limits, and
+ * may crash on a picture that finds a hole in a decoder. */
+#pragma once
+
+#include "image/picture.h"
+
+/* Start libvips, with the loaders of `formats` (bits as in struct picture_limits)
+ * and no others.  Returns those of `formats` that this libvips can read; 0 with err if
+ * it does not start.  Once per process. */
+unsigned picture_probe_init(unsigned formats, struct err *err);
+
+/* Header, limits, then pixels, of one picture.  ERR_NOT_A_PICTURE, ERR_PIXEL_BOMB or
+ * ERR_TRUNCATED. */
+int picture_probe(const struct picture_limits *limits, struct span bytes,
+	struct picture_facts *facts, struct err *err);
