@@ -157,6 +157,7 @@ int web_ask(struct web *web, const struct web_request *request, struct web_respo
 	curl_easy_setopt(curl, CURLOPT_HTTP09_ALLOWED, 0L);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
 	curl_easy_setopt(curl, CURLOPT_URL, request->url);
+	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, request->unix_path);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(curl, CURLOPT_USERAGENT, "picstore");
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);

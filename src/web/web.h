@@ -16,6 +16,7 @@ void web_free(struct web *web); /* NULL is fine */
 struct web_request {
 	const char *method;         /* "GET", "HEAD", "POST", "PURGE", ... */
 	const char *url;            /* http or https */
+	const char *unix_path;      /* connect to this socket instead of the URL's host, or NULL */
 	const char *const *headers; /* NULL-ended list of "Name: value", or NULL */
 	struct span body;           /* sent if it is not empty, or if the method is POST or PUT */
 	int64_t timeout_ms;         /* of the whole request; 0: 10 seconds */

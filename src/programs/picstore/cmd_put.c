@@ -21,7 +21,7 @@ struct put {
 	struct files_list files;
 	struct put_item *items;
 	struct progress progress;
-	size_t failed;
+	size_t failed, unreadable;
 };
 
 static void put_one(void *context, size_t i)
@@ -115,7 +115,7 @@ static int put_run(struct cli *cli, const struct args *args)
 		return CLI_USAGE;
 	for (size_t i = 0; i < args->count; i++) {
 		if (files_add(&put.files, args->operands[i], &err) < 0) {
-			put.failed++;
+			put.unreadable++;
 			cli_say(cli, "%s", err.text);
 		}
 	}
@@ -130,7 +130,7 @@ static int put_run(struct cli *cli, const struct args *args)
 		cli_say(cli, "%zu of %zu files were not stored", put.failed, put.files.count);
 	free(put.items);
 	files_list_fini(&put.files);
-	return put.failed == 0 ? CLI_OK : CLI_FAILED;
+	return put.failed + put.unreadable == 0 ? CLI_OK : CLI_FAILED;
 }
 
 static const struct arg_option options[] = {

@@ -4,8 +4,11 @@
 #include "programs/picstore/cli.h"
 
 extern const struct command command_config;
+extern const struct command command_doctor;
 extern const struct command command_get;
+extern const struct command command_ls;
 extern const struct command command_put;
 extern const struct command command_rm;
 extern const struct command command_stat;
+extern const struct command command_status;
 extern const struct command command_token;

@@ -5,12 +5,16 @@
 #include "programs/picstore/commands.h"
 #include "programs/picstore/front.h"
 
+/* In the order of the help. */
 static const struct command *const commands[] = {
 	&command_put,
 	&command_get,
 	&command_rm,
 	&command_stat,
+	&command_ls,
 	&command_token,
+	&command_doctor,
+	&command_status,
 	&command_config,
 };
 

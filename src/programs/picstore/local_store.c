@@ -1,0 +1,27 @@
+#include "programs/picstore/local_store.h"
+
+#include "core/clock.h"
+
+/* In the order of the setting. */
+enum { ENGINE_VOLUME };
+
+struct engine *local_store_open(const struct storage_settings *storage, struct err *err)
+{
+	const struct engine_conf conf = {
+		.group = storage->group,
+		.paths = storage->store_path.items,
+		.path_count = storage->store_path.count,
+		.read_only = true,
+		.volume_size = (uint64_t)storage->volume_size,
+		.preallocate = (uint64_t)storage->preallocate,
+		.reserved_space = (uint64_t)storage->reserved_space,
+		.punch_delay_ms = storage->punch_delay,
+		.now = clock_unix,
+	};
+
+	if (storage->engine != ENGINE_VOLUME) {
+		err_set(err, ERR_UNSUPPORTED, "its engine is not volume");
+		return NULL;
+	}
+	return engine_open("volume", &conf, err);
+}
