@@ -1,0 +1,50 @@
+/* net_conn.h - one connection of a net_server.
+ *
+ *     HEADER ──► WAITING ──► BODY ──► ANSWERING ──► WRITING ──┐
+ *       ▲  └───► DRAIN ───────────────►┘  │                   │
+ *       │                                 └──► (closed)       │
+ *       └─────────────────────────────────────────────────────┤
+ *                                             LINGER ◄────────┘  if it is to close
+ *
+ * LINGER: all is said; what the peer still sends is read and forgotten for a moment,
+ * since closing over unread bytes would reset the connection and take the reply along. */
+#pragma once
+
+#include "net/net_budget.h"
+#include "net/net_inside.h"
+#include "net/net_server.h"
+
+struct net_server {
+	struct net_part part; /* first */
+	struct net_loop *loop;
+	const struct net_protocol *protocol;
+	void *context;
+	const struct allow *allow;
+	int64_t max_connections, timeout_ms;
+	union {
+		uv_handle_t handle;
+		uv_stream_t stream;
+		uv_tcp_t tcp;
+		uv_pipe_t pipe;
+	} listener;
+	bool is_unix;
+	uv_timer_t sweep;
+	bool stopping;
+	struct net_conn *conns;
+	_Atomic int64_t count, count_max;
+	struct net_budget bodies, replies;
+};
+
+/* The last connection has gone. */
+void net_server_emptied(struct net_server *server);
+
+/* Take the connection that waits at the listener. */
+void net_conn_accept(struct net_server *server);
+
+/* Close it if a deadline has passed. */
+void net_conn_check(struct net_conn *conn, int64_t now);
+
+/* Close it if nothing is under way, else after its answer. */
+void net_conn_finish(struct net_conn *conn);
+
+struct net_conn *net_conn_next(struct net_conn *conn);
