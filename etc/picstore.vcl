@@ -42,7 +42,22 @@ sub vcl_recv {
 	if (req.url !~ "^/[A-Za-z0-9]{1,16}/M[0-9A-F]{2}/[0-9A-F]{2}/[0-9A-F]{2}/[A-Za-z0-9_-]{27}[A-Za-z0-9._-]{7,90}$") {
 		call other_spelling;
 	}
+	if (req.http.Range) {
+		call one_range;
+	}
 	return (hash);
+}
+
+# One range is answered with 206.  Several, backward ones and what is malformed get the
+# whole picture; Varnish by itself would answer 416.
+sub one_range {
+	set req.http.Range = regsub(req.http.Range, "[0-9]{16,}(?=-|$)", "999999999999999");
+	set req.http.Range = regsub(req.http.Range, "-[0-9]{16,}$", "-999999999999999");
+	if (req.method != "GET" || req.http.Range !~ "^[Bb][Yy][Tt][Ee][Ss]=(?:[0-9]{1,15}-(?:[0-9]{1,15})?|-[0-9]{1,15})$" ||
+	    std.integer(regsub(req.http.Range, "^.*=(.+)-.*$", "\1"), 0) >
+	    std.integer(regsub(req.http.Range, "^.*-(.+)$", "\1"), 999999999999999)) {
+		unset req.http.Range;
+	}
 }
 
 # The long form and the short one, with a query or without, are one entry.
@@ -187,11 +202,30 @@ sub vcl_deliver {
 		unset resp.http.xkey;
 	}
 	unset resp.http.Via;
+	# Varnish compares with one tag and knows neither lists nor the star.
+	if (req.http.If-None-Match && (req.http.If-None-Match == "*" ||
+	    std.strstr(req.http.If-None-Match, resp.http.ETag))) {
+		set req.http.If-None-Match = resp.http.ETag;
+	}
+	if (req.http.Range && resp.status == 200 &&
+	    !req.http.If-None-Match && !req.http.If-Modified-Since && (!req.http.If-Range ||
+	    req.http.If-Range == resp.http.ETag || req.http.If-Range == resp.http.Last-Modified)) {
+		call outside;
+	}
 	if (req.http.X-Picture-Name && (resp.status == 200 || resp.status == 206)) {
 		set resp.http.Content-Disposition =
 		    "attachment; filename*=UTF-8''" + req.http.X-Picture-Name;
 	}
 	return (deliver);
+}
+
+# Varnish's own 416 would carry what caches are to do with the picture.
+sub outside {
+	if (req.http.Range ~ "=-0+$" || std.integer(regsub(req.http.Range, "^.*=(.*)-.*$", "\1"), 0) >=
+	    std.integer(resp.http.Content-Length, 999999999999999)) {
+		set req.http.X-Size = resp.http.Content-Length;
+		return (synth(416));
+	}
 }
 
 # A fetch may have read a picture before it was deleted and enter it into the cache
@@ -223,6 +257,11 @@ sub vcl_synth {
 		set resp.http.Allow = resp.reason;
 		set resp.reason = "Method Not Allowed";
 		set resp.body = """{"result":"fail","error":"bad_method","message":"that method is not allowed here"}
+""";
+	} elseif (resp.status == 416) {
+		set resp.reason = "Range Not Satisfiable";
+		set resp.http.Content-Range = "bytes */" + req.http.X-Size;
+		set resp.body = """{"result":"fail","error":"bad_request","message":"the range is outside of the picture"}
 """;
 	} elseif (resp.status == 503) {
 		set resp.reason = "Service Unavailable";
