@@ -211,6 +211,9 @@ static void answer_picture(const struct http_request *request, const struct targ
 		http_header(response, "Content-Range", "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64,
 			first, first + len - 1, facts->size);
 		cut_content(response, first, len);
+	} else if (request->range.len > 0) {
+		/* Otherwise lighttpd would answer to the ranges that have been passed over. */
+		http_header(response, "Accept-Ranges", "none");
 	}
 }
 
