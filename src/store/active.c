@@ -138,10 +138,10 @@ static int allocate(struct active *active, uint64_t end, struct err *err)
 		return 0;
 	if (step > active->volume_size)
 		step = active->volume_size;
-	if (step > end && grow_to(active, step, err) == 0)
+	if (step > end && grow_to(active, step, NULL) == 0)
 		return 0;
 	step = (end + GROW_UNIT - 1) / GROW_UNIT * GROW_UNIT;
-	if (grow_to(active, step, err) == 0)
+	if (grow_to(active, step, NULL) == 0)
 		return 0;
 	return grow_to(active, end, err);
 }
