@@ -25,7 +25,7 @@ static bool print_one(void *context, const struct engine_found *found)
 		cli_say(ls->cli, "%s", found->err.text);
 		return true;
 	}
-	if (deleted && !ls->deleted)
+	if (found->what == ENGINE_FOUND_TORN || (deleted && !ls->deleted))
 		return true;
 	file_id_format(&found->id, id);
 	cli_time(found->id.time, ls->json, when);

@@ -5,6 +5,7 @@
 
 extern const struct command command_config;
 extern const struct command command_doctor;
+extern const struct command command_fsck;
 extern const struct command command_get;
 extern const struct command command_ls;
 extern const struct command command_put;

@@ -2,8 +2,13 @@
 
 #include "core/clock.h"
 
-/* In the order of the setting. */
-enum { ENGINE_VOLUME };
+/* In the order of the setting; the faulty engine wraps a volume one. */
+enum { ENGINE_VOLUME, ENGINE_FAULTY };
+
+bool local_store_has_volumes(const struct storage_settings *storage)
+{
+	return storage->engine == ENGINE_VOLUME || storage->engine == ENGINE_FAULTY;
+}
 
 struct engine *local_store_open(const struct storage_settings *storage, struct err *err)
 {
@@ -19,8 +24,8 @@ struct engine *local_store_open(const struct storage_settings *storage, struct e
 		.now = clock_unix,
 	};
 
-	if (storage->engine != ENGINE_VOLUME) {
-		err_set(err, ERR_UNSUPPORTED, "its engine is not volume");
+	if (!local_store_has_volumes(storage)) {
+		err_set(err, ERR_UNSUPPORTED, "its engine keeps no volumes");
 		return NULL;
 	}
 	return engine_open("volume", &conf, err);

@@ -15,6 +15,7 @@ static const struct command *const commands[] = {
 	&command_token,
 	&command_doctor,
 	&command_status,
+	&command_fsck,
 	&command_config,
 };
 

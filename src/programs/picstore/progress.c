@@ -81,6 +81,7 @@ static void draw(struct progress *progress, int64_t now)
 	fprintf(stderr, "\r\033[K%s", line);
 	fflush(stderr);
 	progress->drawn_ms = now;
+	progress->drawn = true;
 }
 
 void progress_start(struct progress *progress, const char *what, size_t total)
@@ -91,28 +92,40 @@ void progress_start(struct progress *progress, const char *what, size_t total)
 		.started_ms = clock_mono_ms(),
 		.shown = total > 1 && isatty(STDERR_FILENO) == 1,
 	};
-	if (progress->shown)
-		draw(progress, progress->started_ms);
+	progress->drawn_ms = progress->started_ms;
+}
+
+void progress_set(struct progress *progress, size_t done, size_t total, uint64_t bytes)
+{
+	int64_t now = clock_mono_ms();
+
+	progress->done = done;
+	progress->total = total;
+	progress->bytes = bytes;
+	if (progress->shown && now - progress->drawn_ms >= REDRAW_MS)
+		draw(progress, now);
 }
 
 void progress_step(struct progress *progress, uint64_t bytes)
 {
-	int64_t now = clock_mono_ms();
-
-	progress->done++;
-	progress->bytes += bytes;
-	if (progress->shown && (now - progress->drawn_ms >= REDRAW_MS || progress->drawn_ms == 0))
-		draw(progress, now);
+	progress_set(progress, progress->done + 1, progress->total, progress->bytes + bytes);
 }
 
 void progress_hide(struct progress *progress)
 {
 	/* Only where both go to a terminal would a line run into the bar. */
-	if (!progress->shown || isatty(STDOUT_FILENO) != 1 || progress->drawn_ms == 0)
+	if (isatty(STDOUT_FILENO) == 1)
+		progress_drop(progress);
+}
+
+void progress_drop(struct progress *progress)
+{
+	if (!progress->drawn)
 		return;
 	fputs("\r\033[K", stderr);
 	fflush(stderr);
-	progress->drawn_ms = 0;
+	progress->drawn = false;
+	progress->drawn_ms = 0; /* back at the next step */
 }
 
 void progress_end(struct progress *progress)

@@ -19,12 +19,14 @@ struct progress {
 	size_t total, done;
 	uint64_t bytes;
 	int64_t started_ms, drawn_ms; /* of clock_mono_ms() */
-	bool shown;
+	bool shown, drawn;            /* stderr is a terminal; the bar stands there now */
 };
 
+/* All of this, and lines for stdout, only under one lock. */
 void progress_start(struct progress *progress, const char *what, size_t total);
-/* One more is done: call it, and print lines for stdout, only under one lock.  A line
- * on stdout goes between progress_hide and progress_step. */
-void progress_step(struct progress *progress, uint64_t bytes);
-void progress_hide(struct progress *progress);
-void progress_end(struct progress *progress);
+void progress_step(struct progress *progress, uint64_t bytes); /* one more is done */
+/* So much is done, of a total that is known by now. */
+void progress_set(struct progress *progress, size_t done, size_t total, uint64_t bytes);
+void progress_hide(struct progress *progress); /* a line on stdout follows */
+void progress_drop(struct progress *progress); /* take it away */
+void progress_end(struct progress *progress);  /* leave it there, complete */

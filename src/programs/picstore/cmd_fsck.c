@@ -1,0 +1,188 @@
+/* cmd_fsck.c - picstore fsck: check, and repair, the volumes of this machine. */
+#include "programs/picstore/commands.h"
+#include "programs/picstore/local_store.h"
+#include "programs/picstore/progress.h"
+#include "store/fsck.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+struct check {
+	struct cli *cli;
+	const struct storage_settings *storage;
+	bool json;
+	struct progress progress;
+};
+
+static void print_problem(void *context, const char *file, const struct err *err)
+{
+	struct check *check = context;
+
+	progress_hide(&check->progress);
+	if (check->json) {
+		json_t *line = json_object();
+
+		json_object_set_new(line, "storage", json_string(check->storage->name));
+		json_object_set_new(line, "file", json_string(file));
+		cli_json_error(line, err);
+		cli_json(line);
+	} else {
+		printf("%s: %s\n", file, err->text);
+	}
+}
+
+static bool show_progress(void *context, const struct fsck_totals *totals)
+{
+	struct check *check = context;
+
+	progress_set(&check->progress, totals->bytes_read >> 20, totals->bytes >> 20,
+		totals->bytes_read);
+	return true;
+}
+
+static void print_totals_json(const struct check *check, const struct fsck_totals *totals)
+{
+	const struct {
+		const char *name;
+		uint64_t value;
+	} figures[] = {
+		{ "volumes", totals->volumes },
+		{ "pictures", totals->pictures },
+		{ "picture_bytes", totals->picture_bytes },
+		{ "deleted", totals->deleted },
+		{ "corrupt", totals->corrupt },
+		{ "unreadable", totals->unreadable },
+		{ "torn", totals->torn },
+		{ "unerased", totals->unerased },
+		{ "unerased_bytes", totals->unerased_bytes },
+		{ "erased", totals->erased },
+		{ "unknown_bytes", totals->unknown_bytes },
+		{ "heads", totals->heads },
+		{ "ends", totals->ends },
+		{ "repaired", totals->repaired },
+		{ "bytes", totals->bytes },
+	};
+	json_t *line = json_object();
+
+	json_object_set_new(line, "storage", json_string(check->storage->name));
+	json_object_set_new(line, "clean", json_boolean(fsck_clean(totals)));
+	for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++)
+		json_object_set_new(
+			line, figures[i].name, json_integer((json_int_t)figures[i].value));
+	cli_json(line);
+}
+
+static void print_figure(const char *what, uint64_t count)
+{
+	if (count > 0)
+		printf(", %" PRIu64 " %s", count, what);
+}
+
+static void print_totals(const struct check *check, const struct fsck_totals *totals)
+{
+	char size[16];
+
+	progress_size(size, totals->picture_bytes);
+	printf("%s: %s: %" PRIu64 " pictures of %s in %" PRIu64 " volumes", check->storage->name,
+		fsck_clean(totals) ? "clean" : "NOT CLEAN", totals->pictures, size,
+		totals->volumes);
+	print_figure("deleted", totals->deleted);
+	print_figure("corrupt", totals->corrupt);
+	print_figure("volumes that cannot be read", totals->unreadable);
+	print_figure("uploads that were cut off", totals->torn);
+	print_figure("deleted and not yet erased", totals->unerased);
+	print_figure("erased now", totals->erased);
+	print_figure("bytes of no record", totals->unknown_bytes);
+	print_figure("damaged heads", totals->heads);
+	print_figure("damaged ends", totals->ends);
+	print_figure("repaired", totals->repaired);
+	putchar('\n');
+}
+
+static int check_storage(struct check *check, bool quick, bool repair)
+{
+	const struct storage_settings *storage = check->storage;
+	const struct fsck fsck = {
+		.group = storage->group,
+		.paths = storage->store_path.items,
+		.path_count = storage->store_path.count,
+		.headers_only = quick,
+		.repair = repair,
+		.problem = print_problem,
+		.progress = show_progress,
+		.context = check,
+	};
+	struct fsck_totals totals = { 0 };
+	struct err err;
+	int result;
+
+	if (!local_store_has_volumes(storage)) {
+		cli_say(check->cli, "[storage %s]: its engine keeps no volumes", storage->name);
+		return CLI_FAILED;
+	}
+	/* How much there is to check comes with the first report. */
+	progress_start(&check->progress, "checked", SIZE_MAX);
+	result = fsck_run(&fsck, &totals, &err);
+	progress_drop(&check->progress);
+	if (result < 0) {
+		cli_say(check->cli, "[storage %s]: %s%s", storage->name, err.text,
+			err.code == ERR_BUSY ? "; stop its storage_server to repair" : "");
+		return CLI_FAILED;
+	}
+	if (check->json)
+		print_totals_json(check, &totals);
+	else
+		print_totals(check, &totals);
+	return fsck_clean(&totals) ? CLI_OK : CLI_FAILED;
+}
+
+static int fsck_command(struct cli *cli, const struct args *args)
+{
+	const char *group = args->count > 0 ? args->operands[0] : NULL;
+	const struct settings *settings = cli_settings(cli);
+	struct check check = { .cli = cli, .json = args_has(args, "json") };
+	int status = CLI_OK;
+	size_t matched = 0;
+
+	if (settings == NULL)
+		return CLI_USAGE;
+	if (args_has(args, "repair") && args_has(args, "quick")) {
+		cli_say(cli, "--repair reads everything: it cannot be quick");
+		return CLI_USAGE;
+	}
+	for (size_t i = 0; i < settings->storage_count; i++) {
+		check.storage = &settings->storages[i];
+		if (group != NULL && strcmp(check.storage->group, group) != 0)
+			continue;
+		matched++;
+		if (check_storage(&check, args_has(args, "quick"), args_has(args, "repair")) !=
+			CLI_OK)
+			status = CLI_FAILED;
+	}
+	if (matched == 0) {
+		cli_say(cli, "%s has no [storage] section%s%s", settings->file,
+			group == NULL ? "" : " of group ", group == NULL ? "" : group);
+		return CLI_FAILED;
+	}
+	return status;
+}
+
+static const struct arg_option options[] = {
+	{ 'r', "repair", NULL, "repair what can be; the storage_servers must be stopped" },
+	{ 'q', "quick", NULL, "check headers alone, do not read contents" },
+	{ '\0', "json", NULL, "print a JSON object a line: problems, then figures" },
+	{ 0 },
+};
+
+const struct command command_fsck = {
+	.name = "fsck",
+	.operands = "[GROUP]",
+	.summary = "check every record in this machine's volumes",
+	.about = "Without --repair it reads beside running servers and changes nothing.  A repair\n"
+		 "takes nothing away that anybody can still get.  Exit status 1 if anything is\n"
+		 "wrong.",
+	.options = options,
+	.least = 0,
+	.most = 1,
+	.run = fsck_command,
+};
