@@ -1,0 +1,42 @@
+#include "wire/ret.h"
+
+static const enum err_code codes[RET_COUNT] = {
+	[RET_OK] = ERR_NONE,
+	[RET_BAD_REQUEST] = ERR_BAD_REQUEST,
+	[RET_BAD_ID] = ERR_BAD_ID,
+	[RET_NOT_FOUND] = ERR_NOT_FOUND,
+	[RET_GONE] = ERR_GONE,
+	[RET_EXISTS] = ERR_EXISTS,
+	[RET_TOO_LARGE] = ERR_TOO_LARGE,
+	[RET_FULL] = ERR_FULL,
+	[RET_BUSY] = ERR_BUSY,
+	[RET_NOT_ALLOWED] = ERR_NOT_ALLOWED,
+	[RET_CORRUPT] = ERR_CORRUPT,
+	[RET_UNKNOWN] = ERR_UNKNOWN,
+	[RET_UNREACHABLE] = ERR_UNREACHABLE,
+	[RET_TIMEOUT] = ERR_TIMEOUT,
+	[RET_IO] = ERR_IO,
+	[RET_UNSUPPORTED] = ERR_UNSUPPORTED,
+	[RET_INTERNAL] = ERR_INTERNAL,
+	[RET_NO_KEY] = ERR_NO_KEY,
+	[RET_BAD_KEY] = ERR_BAD_KEY,
+	[RET_KEY_EXPIRED] = ERR_KEY_EXPIRED,
+	[RET_KEY_NOT_YET] = ERR_KEY_NOT_YET,
+	[RET_EMPTY_FILE] = ERR_EMPTY_FILE,
+	[RET_NOT_A_PICTURE] = ERR_NOT_A_PICTURE,
+	[RET_PIXEL_BOMB] = ERR_PIXEL_BOMB,
+	[RET_TRUNCATED] = ERR_TRUNCATED,
+};
+
+enum ret ret_of_err(enum err_code code)
+{
+	for (int ret = 0; ret < RET_COUNT; ret++)
+		if (codes[ret] == code)
+			return (enum ret)ret;
+	return RET_INTERNAL;
+}
+
+enum err_code ret_to_err(uint32_t ret)
+{
+	return ret < RET_COUNT ? codes[ret] : ERR_INTERNAL;
+}
