@@ -39,20 +39,20 @@ int64_t fdfs_client_deadline(const struct fdfs_client *client)
 	return clock_mono_ms() + client->network_ms;
 }
 
-static bool was_tried(const struct fdfs_tried *tried, const struct fdfs_server *server)
+static bool was_tried(const struct fdfs_tried *tried, const struct fdfs_peer *server)
 {
 	for (size_t i = 0; i < tried->count; i++)
-		if (fdfs_server_equal(&tried->servers[i], server))
+		if (fdfs_peer_equal(&tried->servers[i], server))
 			return true;
 	return false;
 }
 
-const struct fdfs_server *fdfs_tried_next(struct fdfs_tried *tried, const struct fdfs_route *route)
+const struct fdfs_peer *fdfs_tried_next(struct fdfs_tried *tried, const struct fdfs_route *route)
 {
 	for (size_t i = 0; i < route->count && tried->count < CLIENT_TRIES_MAX; i++) {
-		struct fdfs_server *server = &tried->servers[tried->count];
+		struct fdfs_peer *server = &tried->servers[tried->count];
 
-		if (fdfs_server_at(route->to[i].ip, route->to[i].port, server) &&
+		if (fdfs_peer_at(route->to[i].ip, route->to[i].port, server) &&
 			!was_tried(tried, server)) {
 			tried->count++;
 			return server;

@@ -13,10 +13,13 @@ enum { SYNC_S = 24 * 60 * 60 }; /* replicas have what is older */
  * does not have such a path, and so never had the file. */
 static int refused(const struct fdfs_call *call, struct err *err)
 {
-	enum err_code code = call->status == FDFS_STATUS_GONE ? ERR_GONE
-							      : err_from_fdfs(call->status);
+	enum err_code code = err_from_fdfs(call->status);
 
-	if (code == ERR_BAD_REQUEST)
+	if (call->status == FDFS_STATUS_GONE)
+		code = ERR_GONE;
+	else if (call->status == FDFS_STATUS_CORRUPT)
+		code = ERR_CORRUPT;
+	else if (code == ERR_BAD_REQUEST)
 		code = ERR_NOT_FOUND;
 	if (code == ERR_NOT_FOUND || code == ERR_GONE)
 		return err_set(err, code, "%s", err_meaning(code));
@@ -100,7 +103,7 @@ nonsense:
 }
 
 /* Ask one storage. */
-static int file_ask(struct fdfs_client *client, const struct fdfs_server *server, int64_t deadline,
+static int file_ask(struct fdfs_client *client, const struct fdfs_peer *server, int64_t deadline,
 	struct file_call *want, struct err *err)
 {
 	struct buf head;
@@ -154,7 +157,7 @@ static int file_read(struct fdfs_client *client, struct file_call *want, struct 
 	struct fdfs_tried tried = { 0 };
 
 	for (size_t i = 0; i < sizeof routes; i++) {
-		const struct fdfs_server *server;
+		const struct fdfs_peer *server;
 		struct fdfs_route route;
 
 		if (fdfs_trackers_route_file(
@@ -215,7 +218,7 @@ int fdfs_delete(struct fdfs_client *client, const struct file_id *id, struct err
 	if (err == NULL)
 		err = &local;
 	for (;;) {
-		const struct fdfs_server *server;
+		const struct fdfs_peer *server;
 		struct fdfs_route route;
 
 		if (fdfs_trackers_route_file(

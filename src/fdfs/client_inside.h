@@ -22,13 +22,13 @@ int64_t fdfs_client_deadline(const struct fdfs_client *client);
 
 /* The storages that one call has tried already. */
 struct fdfs_tried {
-	struct fdfs_server servers[CLIENT_TRIES_MAX];
+	struct fdfs_peer servers[CLIENT_TRIES_MAX];
 	size_t count;
 };
 
 /* The next storage of `route` that has not been tried; it counts as tried now.  NULL if
  * there is none, or if enough of them have failed. */
-const struct fdfs_server *fdfs_tried_next(struct fdfs_tried *tried, const struct fdfs_route *route);
+const struct fdfs_peer *fdfs_tried_next(struct fdfs_tried *tried, const struct fdfs_route *route);
 
 /* True if the id says what its file contains: not of slaves and appenders. */
 bool fdfs_client_is_exact(const struct file_id *id);

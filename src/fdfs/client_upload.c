@@ -49,7 +49,7 @@ static int refused(const struct fdfs_call *call, struct err *err)
 }
 
 /* Send to one storage.  `*not_done` says, after a failure, that nothing was stored. */
-static int upload_to(struct fdfs_client *client, const struct fdfs_server *server,
+static int upload_to(struct fdfs_client *client, const struct fdfs_peer *server,
 	const struct fdfs_route *route, const struct fdfs_upload_request *request, int64_t deadline,
 	struct file_id *id, bool *not_done, struct err *err)
 {
@@ -87,7 +87,7 @@ static int upload_to(struct fdfs_client *client, const struct fdfs_server *serve
 /* A storage that has not been tried.  The tracker is asked for one, which usually gives
  * another one each time; if it does not, for all. */
 static int upload_route(struct fdfs_client *client, const char *group, int64_t deadline,
-	struct fdfs_tried *tried, struct fdfs_route *route, const struct fdfs_server **server,
+	struct fdfs_tried *tried, struct fdfs_route *route, const struct fdfs_peer **server,
 	struct err *err)
 {
 	char chosen[FDFS_GROUP_WIDTH + 1];
@@ -126,7 +126,7 @@ int fdfs_upload(struct fdfs_client *client, const char *group, struct span conte
 			client->max_file_size);
 	snprintf(request.ext, sizeof request.ext, "%s", ext);
 	for (;;) {
-		const struct fdfs_server *server = NULL;
+		const struct fdfs_peer *server = NULL;
 		struct fdfs_route route;
 		bool not_done;
 

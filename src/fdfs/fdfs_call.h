@@ -6,7 +6,7 @@
 
 struct fdfs_call {
 	/* the request */
-	const struct fdfs_server *server;
+	const struct fdfs_peer *server;
 	struct span head;    /* header and the beginning of the body */
 	struct span content; /* the rest of the body, or empty */
 	bool reads;          /* changes nothing: may be sent twice */

@@ -29,20 +29,22 @@ struct fdfs_pool {
 	struct fdfs_link idle[IDLE_MAX];
 };
 
-static bool server_make(const char *host, uint16_t port, struct fdfs_server *server)
+static bool server_make(const char *host, uint16_t port, struct fdfs_peer *server)
 {
-	struct fdfs_server made = { .port = port };
+	struct fdfs_peer made = { .port = port };
 
 	if (port == 0 || strlen(host) >= sizeof made.host)
 		return false;
 	snprintf(made.host, sizeof made.host, "%s", host);
-	snprintf(made.text, sizeof made.text, strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host,
-		port);
+	if (strchr(host, ':') != NULL)
+		snprintf(made.text, sizeof made.text, "[%s]:%u", host, port);
+	else
+		snprintf(made.text, sizeof made.text, "%s:%u", host, port);
 	*server = made;
 	return true;
 }
 
-bool fdfs_server_parse(const char *text, struct fdfs_server *server)
+bool fdfs_peer_parse(const char *text, struct fdfs_peer *server)
 {
 	struct address address;
 
@@ -50,7 +52,7 @@ bool fdfs_server_parse(const char *text, struct fdfs_server *server)
 	       server_make(address.host, address.port, server);
 }
 
-bool fdfs_server_at(const char *ip, uint16_t port, struct fdfs_server *server)
+bool fdfs_peer_at(const char *ip, uint16_t port, struct fdfs_peer *server)
 {
 	struct in6_addr addr;
 
@@ -59,7 +61,7 @@ bool fdfs_server_at(const char *ip, uint16_t port, struct fdfs_server *server)
 	return server_make(ip, port, server);
 }
 
-bool fdfs_server_equal(const struct fdfs_server *a, const struct fdfs_server *b)
+bool fdfs_peer_equal(const struct fdfs_peer *a, const struct fdfs_peer *b)
 {
 	return a->port == b->port && strcmp(a->host, b->host) == 0;
 }
@@ -103,13 +105,13 @@ static struct fdfs_link pool_take(struct fdfs_pool *pool, size_t i)
 }
 
 static bool pool_find(
-	struct fdfs_pool *pool, const struct fdfs_server *server, struct fdfs_link *link)
+	struct fdfs_pool *pool, const struct fdfs_peer *server, struct fdfs_link *link)
 {
 	bool found = false;
 
 	pthread_mutex_lock(&pool->lock);
 	for (size_t i = pool->count; i-- > 0 && !found;) {
-		if (fdfs_server_equal(&pool->idle[i].server, server)) {
+		if (fdfs_peer_equal(&pool->idle[i].server, server)) {
 			*link = pool_take(pool, i);
 			found = true;
 		}
@@ -129,7 +131,7 @@ void fdfs_link_keep(struct fdfs_pool *pool, struct fdfs_link *link)
 	}
 	pthread_mutex_lock(&pool->lock);
 	for (size_t i = pool->count; i-- > 0;) {
-		if (fdfs_server_equal(&pool->idle[i].server, &link->server)) {
+		if (fdfs_peer_equal(&pool->idle[i].server, &link->server)) {
 			same++;
 			oldest = i;
 		}
@@ -201,7 +203,7 @@ static int connect_address(
 }
 
 static int link_connect(
-	const struct fdfs_server *server, int64_t deadline, struct fdfs_link *link, struct err *err)
+	const struct fdfs_peer *server, int64_t deadline, struct fdfs_link *link, struct err *err)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
 	struct addrinfo *found = NULL;
@@ -222,7 +224,7 @@ static int link_connect(
 	return 0;
 }
 
-int fdfs_link_open(struct fdfs_pool *pool, const struct fdfs_server *server, bool fresh,
+int fdfs_link_open(struct fdfs_pool *pool, const struct fdfs_peer *server, bool fresh,
 	int64_t connect_ms, int64_t deadline, struct fdfs_link *link, struct err *err)
 {
 	int64_t now = clock_mono_ms();

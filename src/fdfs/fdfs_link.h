@@ -10,19 +10,19 @@
 
 #include <netinet/in.h>
 
-struct fdfs_server {
+struct fdfs_peer {
 	char text[272]; /* "host:port" or "[v6]:port", its name in errors */
 	char host[256];
 	uint16_t port;
 };
 
 /* Read "host:port", "[v6]:port"; a host may be a name.  False if it is neither. */
-bool fdfs_server_parse(const char *text, struct fdfs_server *server);
+bool fdfs_peer_parse(const char *text, struct fdfs_peer *server);
 
 /* The server at an address in digits, as trackers tell it.  False if it is none. */
-bool fdfs_server_at(const char *ip, uint16_t port, struct fdfs_server *server);
+bool fdfs_peer_at(const char *ip, uint16_t port, struct fdfs_peer *server);
 
-bool fdfs_server_equal(const struct fdfs_server *a, const struct fdfs_server *b);
+bool fdfs_peer_equal(const struct fdfs_peer *a, const struct fdfs_peer *b);
 
 struct fdfs_pool;
 
@@ -32,13 +32,13 @@ void fdfs_pool_free(struct fdfs_pool *pool); /* NULL is fine */
 struct fdfs_link {
 	int fd; /* -1: closed */
 	bool reused;
-	struct fdfs_server server;
+	struct fdfs_peer server;
 };
 
 /* Take an idle connection to `server`, one that looks alive, or make one within
  * `connect_ms`; with `fresh` always make one, and close the idle ones to that server,
  * which have likely met the same end as the one that made the caller ask. */
-int fdfs_link_open(struct fdfs_pool *pool, const struct fdfs_server *server, bool fresh,
+int fdfs_link_open(struct fdfs_pool *pool, const struct fdfs_peer *server, bool fresh,
 	int64_t connect_ms, int64_t deadline, struct fdfs_link *link, struct err *err);
 
 /* Put a link that is between two requests back for others; takes it over. */

@@ -13,7 +13,7 @@ enum {
 };
 
 struct tracker {
-	struct fdfs_server server;
+	struct fdfs_peer server;
 	int64_t skip_until; /* of clock_mono_ms() */
 };
 
@@ -42,7 +42,7 @@ struct fdfs_trackers *fdfs_trackers_new(
 		goto fail;
 	}
 	for (size_t i = 0; i < conf->tracker_count; i++) {
-		if (!fdfs_server_parse(conf->trackers[i], &trackers->list[i].server)) {
+		if (!fdfs_peer_parse(conf->trackers[i], &trackers->list[i].server)) {
 			err_set(err, ERR_CONFIG, "'%s' is not the host:port of a tracker",
 				conf->trackers[i]);
 			goto fail;

@@ -75,11 +75,15 @@ enum {
 	FDFS_FLAG_QUIET = 0x02,  /* FDFS_FILE_INFO: a missing file is nothing to log */
 	/* FDFS_DOWNLOAD, FDFS_FILE_INFO, FDFS_DELETE: our storage_server answers
 	 * FDFS_STATUS_GONE instead of ENOENT for what was there and has been deleted.
-	 * Without the flag, and from FastDFS, it is always ENOENT. */
+	 * Without the flag, and from FastDFS, it is always ENOENT.  In the same way
+	 * FDFS_STATUS_CORRUPT instead of EIO for bytes that do not match their id. */
 	FDFS_FLAG_TELL_GONE = 0x40,
 };
 
-enum { FDFS_STATUS_GONE = 61 }; /* ENODATA */
+enum {
+	FDFS_STATUS_GONE = 61,    /* ENODATA */
+	FDFS_STATUS_CORRUPT = 74, /* EBADMSG */
+};
 
 enum fdfs_ip_width { /* in the order of the setting fdfs.ip_width */
 	FDFS_IP_16,

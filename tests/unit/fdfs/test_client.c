@@ -290,6 +290,7 @@ TEST(statuses_become_codes)
 		{ ENOENT, ERR_NOT_FOUND },
 		{ FDFS_STATUS_GONE, ERR_GONE },
 		{ EINVAL, ERR_NOT_FOUND }, /* a store path that it does not have */
+		{ FDFS_STATUS_CORRUPT, ERR_CORRUPT },
 		{ EIO, ERR_IO },
 	};
 	struct file_id id = picture_id();
