@@ -87,6 +87,7 @@ struct settings {
 	int64_t key_clock_ahead; /* how far a client's clock may run ahead */
 
 	/* [varnish] */
+	char *varnish_listen;     /* of the cache that "picstore up" starts */
 	struct conf_list varnish; /* host:port of every cache to purge */
 	char *public_url;         /* how clients reach it, for texts that are shown */
 	char *varnish_name;       /* -n of the local varnishd, for status */

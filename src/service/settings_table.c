@@ -153,6 +153,8 @@ static const struct conf_key keys[] = {
 	LIMITED(upload, key_clock_ahead, DURATION, key_clock_ahead, "5m", 0, 10 * MINUTE,
 		"By how much the clock that made a session key may run ahead of ours."),
 
+	KEY(varnish, listen, ADDRESS, varnish_listen, "0.0.0.0:8081",
+		"Where the cache that \"picstore up\" starts listens: the one public port."),
 	KEY(varnish, servers, LIST, varnish, "127.0.0.1:8081",
 		"Every cache, host:port, that deleted pictures are purged from."),
 	KEY(varnish, public_url, TEXT, public_url, "http://127.0.0.1:8081",

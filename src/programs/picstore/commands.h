@@ -13,3 +13,4 @@ extern const struct command command_rm;
 extern const struct command command_stat;
 extern const struct command command_status;
 extern const struct command command_token;
+extern const struct command command_up;

@@ -7,6 +7,7 @@
 
 /* In the order of the help. */
 static const struct command *const commands[] = {
+	&command_up,
 	&command_put,
 	&command_get,
 	&command_rm,

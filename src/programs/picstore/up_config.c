@@ -1,0 +1,190 @@
+#include "programs/picstore/up_config.h"
+
+#include "core/address.h"
+#include "programs/picstore/conf_edit.h"
+#include "programs/picstore/files.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { CONF_MAX = 1 << 20 };
+
+static const char first_text[] =
+	"# picstore.conf - the settings of every part of this installation.\n"
+	"#\n"
+	"# \"picstore up\" wrote this file at its first start. It is yours now: change it, then\n"
+	"# start again. \"picstore config sample\" shows every setting with its default.\n"
+	"#\n"
+	"# Four lines follow the folder that all this lies in and are set at each start:\n"
+	"# run_dir, listen in [download] and in [upload], name in [varnish]. The ports change\n"
+	"# when \"picstore up --port-base N\" says so.\n"
+	"\n"
+	"[picstore]\n"
+	"run_dir = ../run\n"
+	"secret_dir = ../secret\n"
+	"\n"
+	"[fdfs]\n"
+	"tracker_server = 127.0.0.1:22122\n"
+	"\n"
+	"[tracker]\n"
+	"listen = 127.0.0.1:22122\n"
+	"\n"
+	"# Groups: an id begins with the name of its group. Another disk is another store_path,\n"
+	"# behind the ones that are there.\n"
+	"[storage g01]\n"
+	"listen = 127.0.0.1:23000\n"
+	"store_path = ../data/g01\n"
+	"\n"
+	"[storage g02]\n"
+	"listen = 127.0.0.1:23001\n"
+	"store_path = ../data/g02\n"
+	"\n"
+	"[download]\n"
+	"listen = unix:/run/picstore/download.sock\n"
+	"\n"
+	"[upload]\n"
+	"listen = unix:/run/picstore/upload.sock\n"
+	"\n"
+	"# The one port that others may reach.\n"
+	"[varnish]\n"
+	"name = varnish\n"
+	"listen = 0.0.0.0:8081\n"
+	"servers = 127.0.0.1:8081\n"
+	"public_url = http://127.0.0.1:8081\n"
+	"\n"
+	"[http]\n"
+	"gateway = 127.0.0.1:8080\n";
+
+static void set(struct buf *text, const char *section, const char *key, const char *value)
+{
+	struct buf edited;
+
+	buf_init(&edited, CONF_MAX);
+	conf_edit_set(buf_span(text), section, key, value, &edited);
+	buf_fini(text);
+	*text = edited;
+}
+
+static void set_path(struct buf *text, const char *section, const char *key, const char *before,
+	const char *folder, const char *name)
+{
+	char value[UP_PATH + 40];
+
+	snprintf(value, sizeof value, "%s%s%s", before, folder, name);
+	set(text, section, key, value);
+}
+
+/* The host of `address` stays, the port becomes `port`. */
+static void set_port(
+	struct buf *text, const char *section, const char *key, const char *address, int64_t port)
+{
+	struct address old;
+	char value[ADDRESS_HOST_MAX + 12];
+	bool known = address_parse(address, &old) && !old.is_unix;
+	const char *host = known ? old.host : "127.0.0.1";
+
+	snprintf(value, sizeof value, strchr(host, ':') != NULL ? "[%s]:%d" : "%s:%d", host,
+		(int)port);
+	set(text, section, key, value);
+}
+
+static void set_ports(struct buf *text, const struct settings *settings, int64_t base)
+{
+	char url[64];
+
+	snprintf(url, sizeof url, "http://127.0.0.1:%d", (int)base + 1);
+	set(text, "varnish", "public_url", url);
+	set_port(text, "varnish", "listen", settings->varnish_listen, base + 1);
+	set_port(text, "varnish", "servers", "127.0.0.1:0", base + 1);
+	set_port(text, "http", "gateway", settings->gateway, base + 2);
+	set_port(text, "tracker", "listen", settings->tracker_listen, base + 3);
+	set_port(text, "fdfs", "tracker_server", "127.0.0.1:0", base + 3);
+	for (size_t i = 0; i < settings->storage_count; i++) {
+		const struct storage_settings *storage = &settings->storages[i];
+		char section[48];
+
+		snprintf(section, sizeof section, "storage %s", storage->name);
+		set_port(text, section, "listen", storage->listen, base + 4 + (int64_t)i);
+	}
+}
+
+static struct settings *parse(const struct up_place *place, struct buf *text, struct err *err)
+{
+	buf_put_u8(text, '\0');
+	text->len--;
+	if (!buf_ok(text)) {
+		err_set(err, ERR_CONFIG, "%s is longer than 1 MB", place->conf);
+		return NULL;
+	}
+	return settings_parse(place->conf, (const char *)text->data, err);
+}
+
+struct settings *up_config_read(
+	const struct up_place *place, int64_t port_base, struct buf *text, struct err *err)
+{
+	struct settings *settings;
+
+	if (access(place->conf, F_OK) != 0)
+		buf_put_str(text, first_text);
+	else if (files_read(place->conf, text, err) < 0)
+		return NULL;
+	settings = parse(place, text, err);
+	if (settings == NULL)
+		return NULL;
+	set_path(text, "picstore", "run_dir", "", place->sockets, "");
+	set_path(text, "download", "listen", "unix:", place->sockets, "/download.sock");
+	set_path(text, "upload", "listen", "unix:", place->sockets, "/upload.sock");
+	set_path(text, "varnish", "name", "", place->fast, "/varnish");
+	if (port_base != UP_STANDARD_PORTS)
+		set_ports(text, settings, port_base);
+	settings_free(settings);
+	return parse(place, text, err);
+}
+
+int up_config_write(const struct up_place *place, const struct buf *text, struct err *err)
+{
+	struct buf old;
+	struct err ignored;
+	bool same;
+
+	buf_init(&old, CONF_MAX);
+	same = access(place->conf, F_OK) == 0 && files_read(place->conf, &old, &ignored) == 0 &&
+	       span_equal(buf_span(&old), buf_span(text));
+	buf_fini(&old);
+	return same ? 0 : files_write(place->conf, buf_span(text), true, err);
+}
+
+static int make_store_path(
+	const struct up_place *place, const char *name, const char *path, struct err *err)
+{
+	char inside[UP_PATH + 8];
+	struct stat st;
+
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return 0;
+	snprintf(inside, sizeof inside, "%s/", place->home);
+	if (strncmp(path, inside, strlen(inside)) != 0)
+		return err_set(err, ERR_CONFIG,
+			"the store path %.120s of [storage %s] is not there; is its disk mounted?",
+			path, name);
+	if (mkdir(path, 0750) != 0 && errno != EEXIST)
+		return err_errno(err, "cannot make the store path %.120s", path);
+	return 0;
+}
+
+int up_config_store_paths(
+	const struct up_place *place, const struct settings *settings, struct err *err)
+{
+	for (size_t i = 0; i < settings->storage_count; i++) {
+		const struct storage_settings *storage = &settings->storages[i];
+
+		for (size_t j = 0; j < storage->store_path.count; j++)
+			if (make_store_path(
+				    place, storage->name, storage->store_path.items[j], err) < 0)
+				return -1;
+	}
+	return 0;
+}
