@@ -39,10 +39,10 @@ int64_t fdfs_client_deadline(const struct fdfs_client *client)
 	return clock_mono_ms() + client->network_ms;
 }
 
-static bool was_tried(const struct fdfs_tried *tried, const struct fdfs_peer *server)
+static bool was_tried(const struct fdfs_tried *tried, const struct fdfs_peer *peer)
 {
 	for (size_t i = 0; i < tried->count; i++)
-		if (fdfs_peer_equal(&tried->servers[i], server))
+		if (fdfs_peer_equal(&tried->peers[i], peer))
 			return true;
 	return false;
 }
@@ -50,12 +50,12 @@ static bool was_tried(const struct fdfs_tried *tried, const struct fdfs_peer *se
 const struct fdfs_peer *fdfs_tried_next(struct fdfs_tried *tried, const struct fdfs_route *route)
 {
 	for (size_t i = 0; i < route->count && tried->count < CLIENT_TRIES_MAX; i++) {
-		struct fdfs_peer *server = &tried->servers[tried->count];
+		struct fdfs_peer *peer = &tried->peers[tried->count];
 
-		if (fdfs_peer_at(route->to[i].ip, route->to[i].port, server) &&
-			!was_tried(tried, server)) {
+		if (fdfs_peer_at(route->to[i].ip, route->to[i].port, peer) &&
+			!was_tried(tried, peer)) {
 			tried->count++;
-			return server;
+			return peer;
 		}
 	}
 	return NULL;

@@ -23,7 +23,7 @@ static int refused(const struct fdfs_call *call, struct err *err)
 		code = ERR_NOT_FOUND;
 	if (code == ERR_NOT_FOUND || code == ERR_GONE)
 		return err_set(err, code, "%s", err_meaning(code));
-	return err_set(err, code, "storage %s: answers status %d, %s", call->server->text,
+	return err_set(err, code, "storage %s: answers status %d, %s", call->peer->text,
 		call->status, err_meaning(code));
 }
 
@@ -65,7 +65,7 @@ static int take_content(struct fdfs_call *call, const struct file_call *want, st
 	if (fdfs_client_is_exact(id) && call->len != id->size)
 		return err_set(err, ERR_CORRUPT,
 			"storage %s: sends %" PRIu64 " bytes of a picture of %" PRIu64,
-			call->server->text, call->len, id->size);
+			call->peer->text, call->len, id->size);
 	room = buf_reserve(want->out, call->len);
 	if (room == NULL) {
 		want->out->failed = failed; /* nothing was written to it */
@@ -75,7 +75,7 @@ static int take_content(struct fdfs_call *call, const struct file_call *want, st
 		return err_prefix(err, "storage");
 	if (fdfs_client_is_exact(id) && !fdfs_client_crc_matches(span_of(room, call->len), id->crc))
 		return err_set(err, ERR_CORRUPT,
-			"storage %s: sends bytes whose CRC is not %08" PRIx32, call->server->text,
+			"storage %s: sends bytes whose CRC is not %08" PRIx32, call->peer->text,
 			id->crc);
 	want->out->len += call->len;
 	return 0;
@@ -99,16 +99,16 @@ static int take_info(struct fdfs_call *call, const struct file_call *want, struc
 	return 0;
 nonsense:
 	return err_set(err, ERR_UNREACHABLE, "storage %s: its answer is not a file's figures",
-		call->server->text);
+		call->peer->text);
 }
 
 /* Ask one storage. */
-static int file_ask(struct fdfs_client *client, const struct fdfs_peer *server, int64_t deadline,
+static int file_ask(struct fdfs_client *client, const struct fdfs_peer *peer, int64_t deadline,
 	struct file_call *want, struct err *err)
 {
 	struct buf head;
 	struct fdfs_call call = {
-		.server = server,
+		.peer = peer,
 		.reads = want->cmd != FDFS_DELETE,
 		.max_reply = want->cmd == FDFS_DOWNLOAD ? client->max_file_size : 1024,
 		.connect_ms = client->connect_ms,
@@ -157,7 +157,7 @@ static int file_read(struct fdfs_client *client, struct file_call *want, struct 
 	struct fdfs_tried tried = { 0 };
 
 	for (size_t i = 0; i < sizeof routes; i++) {
-		const struct fdfs_peer *server;
+		const struct fdfs_peer *peer;
 		struct fdfs_route route;
 
 		if (fdfs_trackers_route_file(
@@ -166,8 +166,8 @@ static int file_read(struct fdfs_client *client, struct file_call *want, struct 
 				return -1;
 			continue;
 		}
-		while ((server = fdfs_tried_next(&tried, &route)) != NULL) {
-			if (file_ask(client, server, deadline, want, err) == 0)
+		while ((peer = fdfs_tried_next(&tried, &route)) != NULL) {
+			if (file_ask(client, peer, deadline, want, err) == 0)
 				return 0;
 			if (!may_be_elsewhere(want->id, err->code))
 				return -1;
@@ -218,20 +218,20 @@ int fdfs_delete(struct fdfs_client *client, const struct file_id *id, struct err
 	if (err == NULL)
 		err = &local;
 	for (;;) {
-		const struct fdfs_peer *server;
+		const struct fdfs_peer *peer;
 		struct fdfs_route route;
 
 		if (fdfs_trackers_route_file(
 			    client->trackers, FDFS_QUERY_UPDATE, id, deadline, &route, err) < 0)
 			return -1;
-		server = fdfs_tried_next(&tried, &route);
-		if (server == NULL && kept.code == ERR_NONE)
+		peer = fdfs_tried_next(&tried, &route);
+		if (peer == NULL && kept.code == ERR_NONE)
 			return fdfs_trackers_nonsense("the address of a storage", err);
-		if (server == NULL) {
+		if (peer == NULL) {
 			*err = kept;
 			return -1;
 		}
-		if (file_ask(client, server, deadline, &want, err) == 0)
+		if (file_ask(client, peer, deadline, &want, err) == 0)
 			return 0;
 		if (!want.not_done || (err->code != ERR_UNREACHABLE && err->code != ERR_TIMEOUT))
 			return -1;

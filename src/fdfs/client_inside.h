@@ -22,7 +22,7 @@ int64_t fdfs_client_deadline(const struct fdfs_client *client);
 
 /* The storages that one call has tried already. */
 struct fdfs_tried {
-	struct fdfs_peer servers[CLIENT_TRIES_MAX];
+	struct fdfs_peer peers[CLIENT_TRIES_MAX];
 	size_t count;
 };
 

@@ -27,12 +27,12 @@ static int take_id(struct fdfs_call *call, struct span content, const char *grou
 		!fdfs_client_crc_matches(content, made.crc))
 		return err_set(err, ERR_CORRUPT,
 			"storage %s: has stored something else than was sent, as %s/%s",
-			call->server->text, made.group, made.name);
+			call->peer->text, made.group, made.name);
 	*id = made;
 	return 0;
 nonsense:
 	return err_set(err, ERR_UNKNOWN, "storage %s: its answer to an upload is not an id",
-		call->server->text);
+		call->peer->text);
 }
 
 /* The error for a storage's status.  What it finds wrong with a request that this client
@@ -45,17 +45,17 @@ static int refused(const struct fdfs_call *call, struct err *err)
 		code == ERR_NOT_ALLOWED)
 		code = ERR_IO;
 	return err_set(err, code, "storage %s: answers status %d to an upload, %s",
-		call->server->text, call->status, err_meaning(code));
+		call->peer->text, call->status, err_meaning(code));
 }
 
 /* Send to one storage.  `*not_done` says, after a failure, that nothing was stored. */
-static int upload_to(struct fdfs_client *client, const struct fdfs_peer *server,
+static int upload_to(struct fdfs_client *client, const struct fdfs_peer *peer,
 	const struct fdfs_route *route, const struct fdfs_upload_request *request, int64_t deadline,
 	struct file_id *id, bool *not_done, struct err *err)
 {
 	struct buf head;
 	struct fdfs_call call = {
-		.server = server,
+		.peer = peer,
 		.content = request->content,
 		.max_reply = 1024,
 		.connect_ms = client->connect_ms,
@@ -87,7 +87,7 @@ static int upload_to(struct fdfs_client *client, const struct fdfs_peer *server,
 /* A storage that has not been tried.  The tracker is asked for one, which usually gives
  * another one each time; if it does not, for all. */
 static int upload_route(struct fdfs_client *client, const char *group, int64_t deadline,
-	struct fdfs_tried *tried, struct fdfs_route *route, const struct fdfs_peer **server,
+	struct fdfs_tried *tried, struct fdfs_route *route, const struct fdfs_peer **peer,
 	struct err *err)
 {
 	char chosen[FDFS_GROUP_WIDTH + 1];
@@ -97,14 +97,14 @@ static int upload_route(struct fdfs_client *client, const char *group, int64_t d
 		    any ? FDFS_QUERY_STORE_ONE : FDFS_QUERY_STORE_GROUP_ONE, any ? NULL : group,
 		    deadline, route, err) < 0)
 		return -1;
-	*server = fdfs_tried_next(tried, route);
-	if (*server != NULL || tried->count == 0)
+	*peer = fdfs_tried_next(tried, route);
+	if (*peer != NULL || tried->count == 0)
 		return 0;
 	memcpy(chosen, route->group, sizeof chosen);
 	if (fdfs_trackers_route_upload(
 		    client->trackers, FDFS_QUERY_STORE_GROUP_ALL, chosen, deadline, route, err) < 0)
 		return -1;
-	*server = fdfs_tried_next(tried, route);
+	*peer = fdfs_tried_next(tried, route);
 	return 0;
 }
 
@@ -126,21 +126,21 @@ int fdfs_upload(struct fdfs_client *client, const char *group, struct span conte
 			client->max_file_size);
 	snprintf(request.ext, sizeof request.ext, "%s", ext);
 	for (;;) {
-		const struct fdfs_peer *server = NULL;
+		const struct fdfs_peer *peer = NULL;
 		struct fdfs_route route;
 		bool not_done;
 
-		if (upload_route(client, group, deadline, &tried, &route, &server, err) < 0) {
+		if (upload_route(client, group, deadline, &tried, &route, &peer, err) < 0) {
 			if (kept.code == ERR_NONE)
 				return -1;
 			break;
 		}
-		if (server == NULL && kept.code == ERR_NONE)
+		if (peer == NULL && kept.code == ERR_NONE)
 			return fdfs_trackers_nonsense("the address of a storage", err);
-		if (server == NULL)
+		if (peer == NULL)
 			break;
 		request.path = route.path;
-		if (upload_to(client, server, &route, &request, deadline, id, &not_done, err) == 0)
+		if (upload_to(client, peer, &route, &request, deadline, id, &not_done, err) == 0)
 			return 0;
 		if (!not_done || (err->code != ERR_UNREACHABLE && err->code != ERR_TIMEOUT &&
 					 err->code != ERR_FULL && err->code != ERR_BUSY))

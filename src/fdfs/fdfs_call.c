@@ -12,11 +12,11 @@ static int try_once(
 
 	*again = false;
 	call->not_done = true;
-	if (fdfs_link_open(pool, call->server, fresh, call->connect_ms, call->deadline, &call->link,
+	if (fdfs_link_open(pool, call->peer, fresh, call->connect_ms, call->deadline, &call->link,
 		    err) < 0)
 		return -1;
 	result = fdfs_link_send(&call->link, parts, 2, call->deadline, &sent, err);
-	/* A server acts on a request that it has whole. */
+	/* A peer acts on a request that it has whole. */
 	call->not_done = sent < all;
 	if (result == 0)
 		result = fdfs_link_recv(
@@ -32,7 +32,7 @@ static int try_once(
 		fdfs_link_drop(&call->link);
 		return err_set(err, ERR_UNREACHABLE,
 			"%s: answers command %d with length %lld, which is no FastDFS answer",
-			call->server->text, header.cmd, (long long)header.len);
+			call->peer->text, header.cmd, (long long)header.len);
 	}
 	call->status = header.status;
 	call->len = header.status == 0 ? (uint64_t)header.len : 0;

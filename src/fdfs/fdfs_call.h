@@ -1,4 +1,4 @@
-/* fdfs_call.h - one request to one server, and its reply. */
+/* fdfs_call.h - one request to one peer, and its reply. */
 #pragma once
 
 #include "fdfs/fdfs_link.h"
@@ -6,7 +6,7 @@
 
 struct fdfs_call {
 	/* the request */
-	const struct fdfs_peer *server;
+	const struct fdfs_peer *peer;
 	struct span head;    /* header and the beginning of the body */
 	struct span content; /* the rest of the body, or empty */
 	bool reads;          /* changes nothing: may be sent twice */

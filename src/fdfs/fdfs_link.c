@@ -29,7 +29,7 @@ struct fdfs_pool {
 	struct fdfs_link idle[IDLE_MAX];
 };
 
-static bool server_make(const char *host, uint16_t port, struct fdfs_peer *server)
+static bool peer_make(const char *host, uint16_t port, struct fdfs_peer *peer)
 {
 	struct fdfs_peer made = { .port = port };
 
@@ -40,25 +40,25 @@ static bool server_make(const char *host, uint16_t port, struct fdfs_peer *serve
 		snprintf(made.text, sizeof made.text, "[%s]:%u", host, port);
 	else
 		snprintf(made.text, sizeof made.text, "%s:%u", host, port);
-	*server = made;
+	*peer = made;
 	return true;
 }
 
-bool fdfs_peer_parse(const char *text, struct fdfs_peer *server)
+bool fdfs_peer_parse(const char *text, struct fdfs_peer *peer)
 {
 	struct address address;
 
 	return address_parse(text, &address) && !address.is_unix &&
-	       server_make(address.host, address.port, server);
+	       peer_make(address.host, address.port, peer);
 }
 
-bool fdfs_peer_at(const char *ip, uint16_t port, struct fdfs_peer *server)
+bool fdfs_peer_at(const char *ip, uint16_t port, struct fdfs_peer *peer)
 {
 	struct in6_addr addr;
 
 	if (inet_pton(AF_INET, ip, &addr) != 1 && inet_pton(AF_INET6, ip, &addr) != 1)
 		return false;
-	return server_make(ip, port, server);
+	return peer_make(ip, port, peer);
 }
 
 bool fdfs_peer_equal(const struct fdfs_peer *a, const struct fdfs_peer *b)
@@ -104,14 +104,13 @@ static struct fdfs_link pool_take(struct fdfs_pool *pool, size_t i)
 	return link;
 }
 
-static bool pool_find(
-	struct fdfs_pool *pool, const struct fdfs_peer *server, struct fdfs_link *link)
+static bool pool_find(struct fdfs_pool *pool, const struct fdfs_peer *peer, struct fdfs_link *link)
 {
 	bool found = false;
 
 	pthread_mutex_lock(&pool->lock);
 	for (size_t i = pool->count; i-- > 0 && !found;) {
-		if (fdfs_peer_equal(&pool->idle[i].server, server)) {
+		if (fdfs_peer_equal(&pool->idle[i].peer, peer)) {
 			*link = pool_take(pool, i);
 			found = true;
 		}
@@ -131,7 +130,7 @@ void fdfs_link_keep(struct fdfs_pool *pool, struct fdfs_link *link)
 	}
 	pthread_mutex_lock(&pool->lock);
 	for (size_t i = pool->count; i-- > 0;) {
-		if (fdfs_peer_equal(&pool->idle[i].server, &link->server)) {
+		if (fdfs_peer_equal(&pool->idle[i].peer, &link->peer)) {
 			same++;
 			oldest = i;
 		}
@@ -203,36 +202,36 @@ static int connect_address(
 }
 
 static int link_connect(
-	const struct fdfs_peer *server, int64_t deadline, struct fdfs_link *link, struct err *err)
+	const struct fdfs_peer *peer, int64_t deadline, struct fdfs_link *link, struct err *err)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
 	struct addrinfo *found = NULL;
 	char port[8];
 	int failure, fd = -1;
 
-	snprintf(port, sizeof port, "%u", server->port);
-	failure = getaddrinfo(server->host, port, &hints, &found);
+	snprintf(port, sizeof port, "%u", peer->port);
+	failure = getaddrinfo(peer->host, port, &hints, &found);
 	if (failure != 0)
-		return err_set(err, ERR_UNREACHABLE, "%s: cannot find the host: %s", server->text,
+		return err_set(err, ERR_UNREACHABLE, "%s: cannot find the host: %s", peer->text,
 			gai_strerror(failure));
 	for (struct addrinfo *addr = found; addr != NULL && fd < 0; addr = addr->ai_next)
-		connect_address(addr, server->text, deadline, &fd, err);
+		connect_address(addr, peer->text, deadline, &fd, err);
 	freeaddrinfo(found);
 	if (fd < 0)
 		return -1;
-	*link = (struct fdfs_link){ .fd = fd, .server = *server };
+	*link = (struct fdfs_link){ .fd = fd, .peer = *peer };
 	return 0;
 }
 
-int fdfs_link_open(struct fdfs_pool *pool, const struct fdfs_peer *server, bool fresh,
+int fdfs_link_open(struct fdfs_pool *pool, const struct fdfs_peer *peer, bool fresh,
 	int64_t connect_ms, int64_t deadline, struct fdfs_link *link, struct err *err)
 {
 	int64_t now = clock_mono_ms();
 	struct fdfs_link idle;
 
 	if (now >= deadline)
-		return err_set(err, ERR_TIMEOUT, "%s: no time left to connect", server->text);
-	while (pool_find(pool, server, &idle)) {
+		return err_set(err, ERR_TIMEOUT, "%s: no time left to connect", peer->text);
+	while (pool_find(pool, peer, &idle)) {
 		if (!fresh && looks_alive(idle.fd)) {
 			*link = idle;
 			link->reused = true;
@@ -242,18 +241,18 @@ int fdfs_link_open(struct fdfs_pool *pool, const struct fdfs_peer *server, bool 
 	}
 	if (now + connect_ms < deadline)
 		deadline = now + connect_ms;
-	return link_connect(server, deadline, link, err);
+	return link_connect(peer, deadline, link, err);
 }
 
 static int timed_out(const struct fdfs_link *link, const char *doing, struct err *err)
 {
 	return err_set(
-		err, ERR_TIMEOUT, "%s: no progress in time while %s", link->server.text, doing);
+		err, ERR_TIMEOUT, "%s: no progress in time while %s", link->peer.text, doing);
 }
 
 static int went_away(const struct fdfs_link *link, const char *why, struct err *err)
 {
-	return err_set(err, ERR_UNREACHABLE, "%s: %s", link->server.text, why);
+	return err_set(err, ERR_UNREACHABLE, "%s: %s", link->peer.text, why);
 }
 
 /* The parts behind the first `done` bytes of them. */

@@ -17,10 +17,10 @@ struct fdfs_peer {
 };
 
 /* Read "host:port", "[v6]:port"; a host may be a name.  False if it is neither. */
-bool fdfs_peer_parse(const char *text, struct fdfs_peer *server);
+bool fdfs_peer_parse(const char *text, struct fdfs_peer *peer);
 
-/* The server at an address in digits, as trackers tell it.  False if it is none. */
-bool fdfs_peer_at(const char *ip, uint16_t port, struct fdfs_peer *server);
+/* The peer at an address in digits, as trackers tell it.  False if it is none. */
+bool fdfs_peer_at(const char *ip, uint16_t port, struct fdfs_peer *peer);
 
 bool fdfs_peer_equal(const struct fdfs_peer *a, const struct fdfs_peer *b);
 
@@ -32,13 +32,13 @@ void fdfs_pool_free(struct fdfs_pool *pool); /* NULL is fine */
 struct fdfs_link {
 	int fd; /* -1: closed */
 	bool reused;
-	struct fdfs_peer server;
+	struct fdfs_peer peer;
 };
 
-/* Take an idle connection to `server`, one that looks alive, or make one within
- * `connect_ms`; with `fresh` always make one, and close the idle ones to that server,
+/* Take an idle connection to `peer`, one that looks alive, or make one within
+ * `connect_ms`; with `fresh` always make one, and close the idle ones to that peer,
  * which have likely met the same end as the one that made the caller ask. */
-int fdfs_link_open(struct fdfs_pool *pool, const struct fdfs_peer *server, bool fresh,
+int fdfs_link_open(struct fdfs_pool *pool, const struct fdfs_peer *peer, bool fresh,
 	int64_t connect_ms, int64_t deadline, struct fdfs_link *link, struct err *err);
 
 /* Put a link that is between two requests back for others; takes it over. */

@@ -13,7 +13,7 @@ enum {
 };
 
 struct tracker {
-	struct fdfs_peer server;
+	struct fdfs_peer peer;
 	int64_t skip_until; /* of clock_mono_ms() */
 };
 
@@ -42,7 +42,7 @@ struct fdfs_trackers *fdfs_trackers_new(
 		goto fail;
 	}
 	for (size_t i = 0; i < conf->tracker_count; i++) {
-		if (!fdfs_peer_parse(conf->trackers[i], &trackers->list[i].server)) {
+		if (!fdfs_peer_parse(conf->trackers[i], &trackers->list[i].peer)) {
 			err_set(err, ERR_CONFIG, "'%s' is not the host:port of a tracker",
 				conf->trackers[i]);
 			goto fail;
@@ -94,7 +94,7 @@ static int tracker_ask_one(struct fdfs_trackers *trackers, size_t at, struct spa
 	int64_t deadline, struct buf *body, struct err *err)
 {
 	struct fdfs_call call = {
-		.server = &trackers->list[at].server,
+		.peer = &trackers->list[at].peer,
 		.head = request,
 		.reads = true,
 		.max_reply = FDFS_TRACKER_REPLY_MAX,
@@ -112,7 +112,7 @@ static int tracker_ask_one(struct fdfs_trackers *trackers, size_t at, struct spa
 		tracker_note(trackers, at, true);
 		fdfs_call_end(trackers->pool, &call, true);
 		return err_set(err, err_from_fdfs(call.status), "tracker %s: answers status %d",
-			call.server->text, call.status);
+			call.peer->text, call.status);
 	}
 	room = buf_reserve(body, call.len);
 	if (room == NULL)
