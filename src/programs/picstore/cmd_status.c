@@ -165,7 +165,8 @@ static void add_web(struct status *status, const char *name, const char *address
 		if (response.status >= 500)
 			snprintf(part->why, sizeof part->why, "answers %d", response.status);
 	} else {
-		snprintf(part->why, sizeof part->why, "%.190s", err.text);
+		snprintf(part->why, sizeof part->why, "%.190s",
+			err.code == ERR_UNREACHABLE ? "cannot be reached" : err.text);
 	}
 	web_response_fini(&response);
 	web_free(web);
@@ -278,7 +279,7 @@ static void print_figures(const json_t *counters)
 	}
 }
 
-static void print_part(const struct part *part)
+static void print_part(const struct part *part, int width)
 {
 	char pid[16] = "", age[16] = "";
 
@@ -286,8 +287,8 @@ static void print_part(const struct part *part)
 		snprintf(pid, sizeof pid, "%lld", (long long)number(part->figures, "pid"));
 		format_age(number(part->figures, "uptime"), age);
 	}
-	printf("%-5s %-20s %-28s %7s %7s  ", part->up ? "up" : "DOWN", part->name, part->address,
-		pid, age);
+	printf("%-5s %-20s %-*s %7s %7s  ", part->up ? "up" : "DOWN", part->name, width,
+		part->address, pid, age);
 	if (part->why[0] != '\0')
 		printf("%s", part->why);
 	else if (part->figures != NULL)
@@ -295,7 +296,7 @@ static void print_part(const struct part *part)
 	putchar('\n');
 }
 
-static void print_groups(const struct status *status)
+static void print_groups(const struct status *status, int width)
 {
 	size_t i, j;
 	json_t *group, *storage;
@@ -304,7 +305,8 @@ static void print_groups(const struct status *status)
 		printf("\nNo tracker answers: %s\n", status->tracker_err.text);
 		return;
 	}
-	printf("\n%-5s %-20s %-28s %s\n", "GROUP", "STORAGE", "ADDRESS", "STATE, ROOM AND FIGURES");
+	printf("\n%-5s %-20s %-*s %s\n", "GROUP", "STORAGE", width, "ADDRESS",
+		"STATE, ROOM AND FIGURES");
 	json_array_foreach(status->group_list, i, group)
 	{
 		json_array_foreach(json_object_get(group, "storages"), j, storage)
@@ -316,10 +318,10 @@ static void print_groups(const struct status *status)
 				(long long)number(storage, "port"));
 			progress_size(room, (uint64_t)number(storage, "free_mib") << 20);
 			progress_size(total, (uint64_t)number(storage, "total_mib") << 20);
-			printf("%-5s %-20s %-28s %s, %s of %s free, %lld uploads, %lld downloads, "
+			printf("%-5s %-20s %-*s %s, %s of %s free, %lld uploads, %lld downloads, "
 			       "%lld deletes\n",
 				json_string_value(json_object_get(group, "group")),
-				json_string_value(json_object_get(storage, "id")), at,
+				json_string_value(json_object_get(storage, "id")), width, at,
 				json_string_value(json_object_get(storage, "state")), room, total,
 				(long long)number(storage, "uploads"),
 				(long long)number(storage, "downloads"),
@@ -354,6 +356,20 @@ static void print_json(struct status *status)
 	cli_json(all);
 }
 
+static void print_screen(const struct status *status)
+{
+	int width = 20;
+
+	for (size_t i = 0; i < status->count; i++)
+		if ((int)strlen(status->parts[i].address) > width)
+			width = (int)strlen(status->parts[i].address);
+	printf("%-5s %-20s %-*s %7s %7s  %s\n", "STATE", "PART", width, "ADDRESS", "PID", "UP",
+		"FIGURES");
+	for (size_t i = 0; i < status->count; i++)
+		print_part(&status->parts[i], width);
+	print_groups(status, width);
+}
+
 static int status_run(struct cli *cli, const struct args *args)
 {
 	struct status status = { .cli = cli, .all_up = true, .group_list = json_array() };
@@ -382,11 +398,7 @@ static int status_run(struct cli *cli, const struct args *args)
 	if (args_has(args, "json")) {
 		print_json(&status);
 	} else {
-		printf("%-5s %-20s %-28s %7s %7s  %s\n", "STATE", "PART", "ADDRESS", "PID", "UP",
-			"FIGURES");
-		for (size_t i = 0; i < status.count; i++)
-			print_part(&status.parts[i]);
-		print_groups(&status);
+		print_screen(&status);
 	}
 	for (size_t i = 0; i < status.count; i++)
 		json_decref(status.parts[i].figures);
