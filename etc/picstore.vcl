@@ -168,6 +168,12 @@ sub vcl_backend_response {
 		set beresp.ttl = 1s;
 		set beresp.grace = 0s;
 		set beresp.keep = 0s;
+		if (beresp.status >= 400 && !beresp.http.Cache-Control) {
+			set beresp.http.Cache-Control = "no-store"; # lighttpd's own
+		}
+		if (beresp.status == 503) {
+			set beresp.http.Retry-After = "5";
+		}
 		return (deliver);
 	}
 	# For when the gateway is down.  Pictures live a year, what may change a minute.
