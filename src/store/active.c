@@ -2,6 +2,7 @@
 
 #include "store/disk.h"
 #include "store/volume_list.h"
+#include "store/volume_walk.h"
 
 #include <errno.h>
 
@@ -41,6 +42,56 @@ static void leave(struct active *active)
 	active->volume = NULL;
 }
 
+struct recovery {
+	struct active *active;
+	struct err *err;
+	int rc;
+};
+
+/* A picture that lacks nothing but its end mark gets it: it may end behind what looked
+ * like the tail, if zeros are the last of it. */
+static int finish_picture(struct recovery *recovery, const struct walk_found *found)
+{
+	struct active *active = recovery->active;
+	uint64_t end = found->offset + found->len;
+
+	if (volume_write_end(active->volume, &found->record, recovery->err) != 0)
+		return -1;
+	if (end > active->tail)
+		active->tail = end;
+	return 0;
+}
+
+static bool recover_record(void *context, const struct walk_found *found)
+{
+	struct recovery *recovery = context;
+	struct active *active = recovery->active;
+
+	if (!found->has_record || found->record.kind != RECORD_PICTURE)
+		return true;
+	if (found->what == WALK_PICTURE && found->no_end)
+		recovery->rc = finish_picture(recovery, found);
+	else if (found->what != WALK_PICTURE)
+		recovery->rc = volume_set_torn(
+			active->volume, &found->record, active->tail, recovery->err);
+	return recovery->rc == 0;
+}
+
+/* The last batch may have been cut off in the middle of its flush: any of its blocks may
+ * be missing.  All before it was flushed. */
+static int recover(struct active *active, struct err *err)
+{
+	struct recovery recovery = { active, err, 0 };
+	uint32_t spot;
+
+	if (volume_last_batch(active->volume, active->tail, &spot, err) != 0 ||
+		volume_walk(active->volume, spot, true, recover_record, &recovery, err) != 0)
+		return -1;
+	if (recovery.rc == 0 && active->volume->dirty)
+		recovery.rc = volume_flush(active->volume, err);
+	return recovery.rc;
+}
+
 int active_open(struct active *active, struct err *err)
 {
 	int number = volume_list_newest(active->store.folder);
@@ -58,6 +109,11 @@ int active_open(struct active *active, struct err *err)
 	if (volume_tail(active->volume, &active->tail, err) != 0)
 		return -1;
 	active->allocated = active->volume->size;
+	/* Closing in order leaves a file that ends with its last record. */
+	if (active->tail != active->allocated && recover(active, err) != 0)
+		return -1;
+	if (active->allocated < active->tail)
+		active->allocated = active->tail;
 	active->zeroed = active->tail;
 	trim(active);
 	return 0;
@@ -155,6 +211,10 @@ int active_place(struct active *active, uint64_t len, struct err *err)
 		return err_set(err, ERR_TOO_LARGE, "a picture of that size fits no volume");
 	if (!active_fits(active, len)) {
 		trim(active);
+		/* Only the newest volume may have records that are not flushed. */
+		if (usable(active) && active->volume->dirty &&
+			volume_flush(active->volume, err) != 0)
+			return -1;
 		if (next_volume(active, err) != 0)
 			return -1;
 	}

@@ -23,8 +23,9 @@ struct active {
 	bool dead;          /* a flush failed, and then a new volume could not be made */
 };
 
-/* Go on with the newest volume, if there is one.  Reads the same little however many
- * pictures there are. */
+/* Go on with the newest volume, if there is one, behind its last record.  After a crash
+ * the records of its last batch are checked, and those that were cut off are noted as
+ * torn.  Reads the same little however many pictures there are. */
 int active_open(struct active *active, struct err *err);
 
 /* Give back what was allocated and not used, and let the volume go. */

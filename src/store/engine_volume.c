@@ -293,8 +293,9 @@ static int walk_volume(struct engine *engine, unsigned flags,
 		while (!walking.stopped && (number = volume_list_next(store.folder, number)) >= 0) {
 			struct volume *volume = volume_open(&store, (uint16_t)number, err);
 			int rc = volume == NULL ? -1
-						: volume_walk(volume, flags & ENGINE_CHECK_CONTENT,
-							  pass_on, &walking, err);
+						: volume_walk(volume, VOLUME_FIRST_SPOT,
+							  flags & ENGINE_CHECK_CONTENT, pass_on,
+							  &walking, err);
 
 			volume_unref(volume);
 			if (rc != 0)

@@ -75,7 +75,6 @@ static void take_tombstone(struct run *run, const struct walk_found *found)
 
 static void take_no_end(struct run *run, const struct walk_found *found)
 {
-	uint8_t mark[RECORD_END_LEN];
 	struct err err;
 
 	run->totals->ends++;
@@ -84,9 +83,7 @@ static void take_no_end(struct run *run, const struct walk_found *found)
 	tell_failure(run, &err);
 	if (!run->fsck->repair)
 		return;
-	record_end_encode(&found->record, &run->volume->key, mark);
-	if (volume_write(run->volume, found->offset + found->len - sizeof mark, mark, sizeof mark,
-		    &err) == 0)
+	if (volume_write_end(run->volume, &found->record, &err) == 0)
 		run->totals->repaired++;
 	else
 		tell_failure(run, &err);
@@ -160,7 +157,8 @@ static void check_volume(struct run *run, const struct volume_store *store, uint
 	run->volume_start = run->totals->bytes_read;
 	run->totals->volumes++;
 	check_heads(run);
-	if (volume_walk(run->volume, !run->fsck->headers_only, take, run, &err) != 0) {
+	if (volume_walk(run->volume, VOLUME_FIRST_SPOT, !run->fsck->headers_only, take, run,
+		    &err) != 0) {
 		run->totals->unreadable++;
 		tell_failure(run, &err);
 	}

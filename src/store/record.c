@@ -97,6 +97,7 @@ void record_of_picture(struct record *record, const struct file_id *id)
 		.crc = id->crc,
 		.spot = id->random,
 		.room = (uint32_t)record_room(id->size),
+		.batch = id->random,
 		.len = id->size,
 		.stored = id->time,
 	};
@@ -119,6 +120,7 @@ void record_encode(
 	store_le64(out + 40, (uint64_t)record->deleted);
 	put_text(out + 48, FILE_ID_GROUP_MAX, record->group);
 	put_text(out + 64, FILE_ID_NAME_LEN, record->name);
+	store_le32(out + 108, record->batch);
 	crypto_shorthash(out + SEALED_LEN, out, SEALED_LEN, key->secret);
 }
 
@@ -136,7 +138,7 @@ static bool seal_ok(const uint8_t in[RECORD_HEADER_LEN], const struct record_key
 
 static bool decode_fields(const uint8_t in[RECORD_HEADER_LEN], struct record *out)
 {
-	if (in[8] < RECORD_PICTURE || in[8] > RECORD_ERASED)
+	if (in[8] < RECORD_PICTURE || in[8] > RECORD_TORN)
 		return false;
 	out->kind = (enum record_kind)in[8];
 	out->crc = load_le32(in + 12);
@@ -145,11 +147,14 @@ static bool decode_fields(const uint8_t in[RECORD_HEADER_LEN], struct record *ou
 	out->len = load_le64(in + 24);
 	out->stored = (int64_t)load_le64(in + 32);
 	out->deleted = (int64_t)load_le64(in + 40);
-	if (!all_zero(in + 9, 3) || !all_zero(in + 108, 12))
+	out->batch = load_le32(in + 108);
+	if (!all_zero(in + 9, 3) || !all_zero(in + 112, 8))
 		return false;
 	if (out->len > UINT32_MAX || out->room == 0 || out->room > record_room(out->len))
 		return false;
-	/* Only a tombstone may be shorter than its picture was, see volume_remove. */
+	if (out->batch > out->spot)
+		return false;
+	/* Only what is no picture any more may have less room than one. */
 	if (out->kind == RECORD_PICTURE && out->room != record_room(out->len))
 		return false;
 	return get_text(in + 48, FILE_ID_GROUP_MAX, out->group) &&

@@ -21,7 +21,7 @@
  *     0     8   mark: SipHash-2-4(secret, "picstore record"), the same in all records
  *               of a volume
  *     8     1   kind: 1 picture; 2 deleted, its bytes are still there; 3 deleted and
- *               erased
+ *               erased; 4 torn: a crash cut its upload off
  *     9     3   zero
  *     12    4   CRC-32 of the content
  *     16    4   spot: offset of this header in the volume / 512
@@ -31,7 +31,9 @@
  *     40    8   deleted, Unix seconds; 0 for a picture
  *     48    16  group, NUL padded
  *     64    44  name, "M00/00/00/..."
- *     108   12  zero
+ *     108   4   batch: spot of the first record that was written with this one, before
+ *               the same flush
+ *     112   8   zero
  *     120   8   seal: SipHash-2-4(secret, bytes 0 to 119)
  *
  *     end mark: offset  size
@@ -68,12 +70,18 @@ struct record_key {
 	uint8_t mark[8];
 };
 
-enum record_kind { RECORD_PICTURE = 1, RECORD_DELETED = 2, RECORD_ERASED = 3 };
+enum record_kind {
+	RECORD_PICTURE = 1,
+	RECORD_DELETED = 2,
+	RECORD_ERASED = 3,
+	RECORD_TORN = 4,
+};
 
 struct record {
 	enum record_kind kind;
 	uint32_t crc;
 	uint32_t spot, room; /* in blocks */
+	uint32_t batch;      /* a spot, not above `spot` */
 	uint64_t len;
 	int64_t stored, deleted;
 	char group[FILE_ID_GROUP_MAX + 1];
@@ -98,7 +106,8 @@ void record_key_init(struct record_key *key, const uint8_t secret[RECORD_SECRET_
 /* Blocks that a record with `len` bytes of content takes. */
 uint64_t record_room(uint64_t len);
 
-/* Fill all of `record` for the new picture `id`; room and spot follow from the id. */
+/* Fill all of `record` for the new picture `id`, which is a batch by itself; room and spot
+ * follow from the id. */
 void record_of_picture(struct record *record, const struct file_id *id);
 
 void record_encode(

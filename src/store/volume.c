@@ -307,9 +307,12 @@ static int judge_header(struct volume *volume, const struct file_id *id,
 	case RECORD_GOOD:
 		if (!record_names(record, id))
 			break;
-		if (record->kind != RECORD_PICTURE)
-			return err_set(err, ERR_GONE, "%s has been deleted", id->name);
-		return 0;
+		if (record->kind == RECORD_PICTURE)
+			return 0;
+		if (record->kind == RECORD_TORN)
+			return err_set(
+				err, ERR_CORRUPT, "%s was not complete after a crash", id->name);
+		return err_set(err, ERR_GONE, "%s has been deleted", id->name);
 	case RECORD_NONE:
 		break;
 	}
@@ -464,9 +467,7 @@ int volume_tail(struct volume *volume, uint64_t *tail, struct err *err)
 		}
 		end = start;
 	}
-	*tail = (end + RECORD_BLOCK - 1) / RECORD_BLOCK * RECORD_BLOCK;
-	if (*tail < first)
-		*tail = first;
+	*tail = end <= first ? first : (end + RECORD_BLOCK - 1) / RECORD_BLOCK * RECORD_BLOCK;
 	return 0;
 }
 
@@ -551,13 +552,24 @@ int volume_own_room(struct volume *volume, const struct record *record, uint32_t
 	return 0;
 }
 
+int volume_write_end(struct volume *volume, const struct record *record, struct err *err)
+{
+	uint64_t end = OFFSET(record->spot + record->room);
+	uint8_t mark[RECORD_END_LEN];
+
+	record_end_encode(record, &volume->key, mark);
+	return volume_write(volume, end - sizeof mark, mark, sizeof mark, err);
+}
+
 int volume_remove(struct volume *volume, const struct file_id *id, int64_t now, uint64_t limit,
 	struct record *record, struct err *err)
 {
-	uint8_t header[RECORD_HEADER_LEN], mark[RECORD_END_LEN];
+	uint8_t header[RECORD_HEADER_LEN];
+	struct err why;
 	ssize_t len;
 	bool blank;
 
+	*record = (struct record){ 0 };
 	if (id->random < VOLUME_FIRST_SPOT)
 		return err_set(err, ERR_NOT_FOUND, "there is no %s", id->name);
 	len = volume_read(volume, OFFSET(id->random), header, sizeof header, err);
@@ -565,16 +577,12 @@ int volume_remove(struct volume *volume, const struct file_id *id, int64_t now, 
 		return -1;
 	if (len < RECORD_HEADER_LEN)
 		return err_set(err, ERR_NOT_FOUND, "there is no %s", id->name);
-	if (judge_header(volume, id, header, record, err) != 0) {
+	if (judge_header(volume, id, header, record, &why) != 0 && record->kind != RECORD_TORN) {
 		/* A tombstone may be in memory and not yet on the disk; "gone" promises as
 		 * much as "deleted", so that it is written again for the next flush. */
-		if (err->code == ERR_GONE) {
-			struct err write_err;
-
-			if (write_header(volume, record, &write_err) != 0)
-				*err = write_err;
-		}
-		return -1;
+		if (why.code == ERR_GONE && write_header(volume, record, err) != 0)
+			return -1;
+		return err_set(err, why.code, "%s", why.text);
 	}
 	if (volume_own_room(volume, record, &record->room, &blank, err) != 0)
 		return -1;
@@ -588,9 +596,7 @@ int volume_remove(struct volume *volume, const struct file_id *id, int64_t now, 
 		record->room = 1;
 	record->kind = RECORD_DELETED;
 	record->deleted = now;
-	record_end_encode(record, &volume->key, mark);
-	if (volume_write(volume, OFFSET(record->spot + record->room) - sizeof mark, mark,
-		    sizeof mark, err) != 0)
+	if (volume_write_end(volume, record, err) != 0)
 		return -1;
 	return write_header(volume, record, err);
 }
@@ -632,4 +638,45 @@ int volume_set_erased(struct volume *volume, const struct record *record, struct
 
 	erased.kind = RECORD_ERASED;
 	return write_header(volume, &erased, err);
+}
+
+int volume_set_torn(
+	struct volume *volume, const struct record *record, uint64_t limit, struct err *err)
+{
+	struct record torn = *record;
+	bool blank;
+
+	if (volume_own_room(volume, record, &torn.room, &blank, err) != 0)
+		return -1;
+	if (OFFSET(torn.spot + torn.room) > limit)
+		torn.room = (uint32_t)((limit - OFFSET(torn.spot)) / RECORD_BLOCK);
+	torn.kind = RECORD_TORN;
+	return write_header(volume, &torn, err);
+}
+
+int volume_last_batch(struct volume *volume, uint64_t tail, uint32_t *spot, struct err *err)
+{
+	struct record record;
+
+	*spot = (uint32_t)(tail / RECORD_BLOCK);
+	for (uint64_t end = tail, start; end > OFFSET(VOLUME_FIRST_SPOT); end = start) {
+		ssize_t len;
+
+		start = end - OFFSET(VOLUME_FIRST_SPOT) > CHUNK_LEN ? end - CHUNK_LEN
+								    : OFFSET(VOLUME_FIRST_SPOT);
+		len = volume_read(volume, start, chunk, (size_t)(end - start), err);
+		if (len < 0)
+			return -1;
+		for (size_t i = (size_t)len; i >= RECORD_BLOCK; i -= RECORD_BLOCK) {
+			uint32_t at = (uint32_t)((start + i) / RECORD_BLOCK - 1);
+
+			if (!record_has_mark(chunk + i - RECORD_BLOCK, &volume->key) ||
+				record_decode(chunk + i - RECORD_BLOCK, &volume->key, at,
+					&record) != RECORD_GOOD)
+				continue;
+			*spot = record.batch;
+			return 0;
+		}
+	}
+	return 0;
 }

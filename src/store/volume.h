@@ -102,6 +102,17 @@ int volume_remove(struct volume *volume, const struct file_id *id, int64_t now, 
 int volume_erase(struct volume *volume, const struct record *record, struct err *err);
 int volume_set_erased(struct volume *volume, const struct record *record, struct err *err);
 
+/* Write the end mark of `record` anew. */
+int volume_write_end(struct volume *volume, const struct record *record, struct err *err);
+
+/* Note that a crash cut `record` off; what it claims behind byte `limit` is not its own. */
+int volume_set_torn(
+	struct volume *volume, const struct record *record, uint64_t limit, struct err *err);
+
+/* Where the last batch of records before `tail` starts: everything before `*spot` was
+ * flushed.  Reads back from the tail to the last header that is there. */
+int volume_last_batch(struct volume *volume, uint64_t tail, uint32_t *spot, struct err *err);
+
 /* Write `len` bytes at `offset`. */
 int volume_write(
 	struct volume *volume, uint64_t offset, const void *data, size_t len, struct err *err);

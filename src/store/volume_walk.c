@@ -161,6 +161,10 @@ static int take_record(struct walk *walk, const struct record *record, struct er
 		.record = *record,
 	};
 
+	if (record->kind == RECORD_TORN) {
+		found.what = WALK_TORN;
+		err_set(&found.err, ERR_NOT_FOUND, "%s was never finished", record->name);
+	}
 	if (record->kind == RECORD_PICTURE && judge_picture(walk, &found, err) != 0)
 		return -1;
 	report_unknown(walk);
@@ -188,7 +192,7 @@ static void take_damaged(struct walk *walk)
 	walk->at += RECORD_BLOCK;
 }
 
-int volume_walk(struct volume *volume, bool content,
+int volume_walk(struct volume *volume, uint32_t spot, bool content,
 	bool (*found)(void *context, const struct walk_found *found), void *context,
 	struct err *err)
 {
@@ -197,7 +201,7 @@ int volume_walk(struct volume *volume, bool content,
 		.content = content,
 		.found = found,
 		.context = context,
-		.at = (uint64_t)VOLUME_FIRST_SPOT * RECORD_BLOCK,
+		.at = (uint64_t)spot * RECORD_BLOCK,
 		.unknown.what = WALK_UNKNOWN,
 	};
 	struct record record;

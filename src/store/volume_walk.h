@@ -12,7 +12,7 @@ enum walk_what {
 	WALK_PICTURE,
 	WALK_TOMBSTONE, /* record.kind tells whether it is erased */
 	WALK_CORRUPT,   /* header or content have changed; err says how */
-	WALK_TORN,      /* an upload that was cut off, or is being written right now */
+	WALK_TORN,      /* an upload that a crash cut off, or that is being written right now */
 	WALK_UNKNOWN,   /* blocks that belong to no record */
 };
 
@@ -26,8 +26,8 @@ struct walk_found {
 	struct err err;
 };
 
-/* Call `found` for each thing until it returns false.  With `content` contents are read
- * too.  Returns 0, also when `found` stopped it, or -1 with err. */
-int volume_walk(struct volume *volume, bool content,
+/* Call `found` for each thing from block `spot` on until it returns false.  With `content` contents
+ * are read too.  Returns 0, also when `found` stopped it, or -1 with err. */
+int volume_walk(struct volume *volume, uint32_t spot, bool content,
 	bool (*found)(void *context, const struct walk_found *found), void *context,
 	struct err *err);

@@ -141,6 +141,9 @@ static int stage_put(struct writer *writer, struct engine_put *put)
 	staged->offset = active->tail;
 	staged->len = len;
 	record_of_picture(&record, &put->id);
+	if (writer->staged_count > writer->staged_from)
+		record.batch = (uint32_t)(writer->staged[writer->staged_from].offset /
+					  RECORD_BLOCK);
 	record_encode(&record, &active->volume->key, staged->header);
 	memset(staged->pad, 0, sizeof staged->pad);
 	record_end_encode(&record, &active->volume->key,
