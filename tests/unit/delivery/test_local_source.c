@@ -160,7 +160,8 @@ TEST(gives_no_damaged_bytes)
 
 	set_up(&setup, "");
 	id = kit_put(&setup.kit, 20000, 5);
-	kit_flip(&setup.kit, &id, 10000, 1);
+	assert_int_equal(read_code(&setup, &id, 1), ERR_NONE);
+	kit_flip(&setup.kit, &id, (int64_t)setup.picture.place.offset + 10000, 1);
 	assert_int_equal(read_code(&setup, &id, 0), ERR_CORRUPT);
 	assert_int_equal(read_code(&setup, &id, 1), ERR_CORRUPT);
 	assert_int_equal(setup.content.len, 0);
