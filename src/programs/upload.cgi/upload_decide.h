@@ -1,0 +1,58 @@
+/* upload_decide.h - from a request to a stored picture, or to the reason why not.
+ *
+ * Steps, the cheap and the telling ones first: nothing of a picture is looked at
+ * before its key is good, and nothing is decoded before its first bytes are.
+ *
+ *     method, content type, form, key, file, size, first bytes, type, decode,
+ *     width and height that the key allows, store
+ *
+ * What decodes and what stores are function pointers, so that all of this can be
+ * tested without processes and sockets. */
+#pragma once
+
+#include "auth/upload_key.h"
+#include "core/file_id.h"
+#include "http/request.h"
+#include "http/upload_form.h"
+#include "image/picture.h"
+
+enum upload_step {
+	UPLOAD_FORM, /* method, content type, fields */
+	UPLOAD_KEY,
+	UPLOAD_FILE,  /* base64, size, first bytes, type */
+	UPLOAD_CHECK, /* decode */
+	UPLOAD_STORE,
+	UPLOAD_STEPS
+};
+
+struct upload_rules {
+	struct upload_key_rules keys;
+	size_t max_bytes; /* of a picture */
+	unsigned formats; /* bit 1 << format for each that is accepted */
+	/* As picture_check and fdfs_upload. */
+	int (*check)(
+		void *context, struct span bytes, struct picture_facts *facts, struct err *err);
+	int (*store)(void *context, struct span bytes, const char *ext, struct file_id *id,
+		struct err *err);
+	void *context;
+	int64_t (*clock_us)(void); /* for step_us */
+};
+
+struct upload_result {
+	bool has_key;
+	struct upload_key key;
+	char file_name[UPLOAD_FILE_NAME_MAX + 1];
+	size_t len; /* of the picture */
+	struct file_id id;
+	enum upload_step step;         /* how far it came */
+	int64_t step_us[UPLOAD_STEPS]; /* time that each step took */
+};
+
+/* Returns 0 with the id, or -1 with err; `result` has whatever became known. */
+int upload_decide(const struct upload_rules *rules, const struct http_request *request, int64_t now,
+	struct upload_result *result, struct err *err);
+
+/* Fill the answer: of a success when `err` is NULL, else of that failure.  Sentences about
+ * the caller's own doing go to the caller, others only to the log. */
+void upload_answer(
+	const struct upload_result *result, const struct err *err, struct http_response *response);
