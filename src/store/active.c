@@ -92,6 +92,15 @@ static int recover(struct active *active, struct err *err)
 	return recovery.rc;
 }
 
+/* Closing in order leaves a file that ends with its last record; else recover. */
+static int find_tail(struct active *active, struct err *err)
+{
+	if (volume_tail(active->volume, &active->tail, err) != 0)
+		return -1;
+	active->allocated = active->volume->size;
+	return active->tail == active->allocated ? 0 : recover(active, err);
+}
+
 int active_open(struct active *active, struct err *err)
 {
 	int number = volume_list_newest(active->store.folder);
@@ -101,17 +110,13 @@ int active_open(struct active *active, struct err *err)
 	if (number < 0)
 		return 0;
 	active->volume = volume_open(&active->store, (uint16_t)number, &why);
-	/* Nothing can be put behind a damaged head; the next volume is sound. */
-	if (active->volume == NULL && why.code == ERR_CORRUPT)
-		return 0;
-	if (active->volume == NULL)
+	if (active->volume == NULL && why.code != ERR_CORRUPT)
 		return err_set(err, why.code, "%s", why.text);
-	if (volume_tail(active->volume, &active->tail, err) != 0)
-		return -1;
-	active->allocated = active->volume->size;
-	/* Closing in order leaves a file that ends with its last record. */
-	if (active->tail != active->allocated && recover(active, err) != 0)
-		return -1;
+	/* Behind what is damaged nothing is put; the next volume is sound. */
+	if (active->volume == NULL || find_tail(active, &why) != 0) {
+		leave(active);
+		return 0;
+	}
 	if (active->allocated < active->tail)
 		active->allocated = active->tail;
 	active->zeroed = active->tail;
