@@ -233,7 +233,7 @@ void active_advance(struct active *active, uint64_t len)
 
 void active_prepare(struct active *active, uint64_t len)
 {
-	static const uint8_t zeros[ZERO_AHEAD];
+	static uint8_t zeros[ZERO_AHEAD]; /* not const: a megabyte that is in no file */
 	uint64_t end = active->tail, to = end + ZERO_AHEAD;
 
 	if (end <= active->zeroed)
