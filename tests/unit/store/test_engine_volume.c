@@ -35,6 +35,8 @@ static enum err_code open_code(const struct engine_conf *conf)
 	return err.code;
 }
 
+static struct fsck_totals fsck(struct kit *kit, bool repair, int *problems);
+
 /* --- damage --- */
 
 TEST(a_flipped_byte_of_the_content_is_never_served)
@@ -559,6 +561,65 @@ TEST(short_writes_are_continued)
 	kit_expect(&kit, &id, 3000, 1);
 	kit_close(&kit);
 	disk = &disk_linux;
+}
+
+static _Atomic int failing_writes;
+
+static ssize_t no_space_pwritev(int fd, const struct iovec *iov, int count, off_t offset)
+{
+	if (count > 1 && failing_writes > 0) {
+		failing_writes--;
+		if (pwritev(fd, iov, 2, offset) < 0) /* some of it got there */
+			return -1;
+		errno = ENOSPC;
+		return -1;
+	}
+	return pwritev(fd, iov, count, offset);
+}
+
+TEST(a_write_that_finds_no_space_leaves_no_picture_behind)
+{
+	struct disk_ops ops = disk_linux;
+	struct engine_put put = { .content = SPAN("x"), .path = ENGINE_ANY_PATH };
+	struct fsck_totals totals;
+	struct file_id before, after;
+	struct kit kit;
+	int problems;
+
+	ops.pwritev = no_space_pwritev;
+	disk = &ops;
+	open_kit(&kit);
+	before = kit_put(&kit, 1000, 1);
+	failing_writes = 1;
+	assert_int_equal(engine_put_wait(kit.engine, &put), -1);
+	assert_int_equal(put.err.code, ERR_FULL);
+	after = kit_put(&kit, 1000, 2);
+	kit_expect(&kit, &before, 1000, 1);
+	kit_expect(&kit, &after, 1000, 2);
+	totals = fsck(&kit, false, &problems);
+	assert_true(fsck_clean(&totals));
+	assert_int_equal(totals.pictures, 2);
+	assert_int_equal(totals.unknown_bytes, 512); /* what is left of it */
+	kit_close(&kit);
+	disk = &disk_linux;
+}
+
+TEST(has_more_volumes_than_descriptors)
+{
+	enum { COUNT = 150 };
+	struct file_id ids[COUNT];
+	struct kit kit;
+
+	kit_init(&kit, 1);
+	kit.conf.volume_size = 64 << 10;
+	kit_open(&kit, "volume");
+	for (unsigned i = 0; i < COUNT; i++)
+		ids[i] = kit_put(&kit, 50000, i);
+	assert_int_equal(ids[COUNT - 1].dir, COUNT - 1);
+	for (unsigned round = 0; round < 2; round++)
+		for (unsigned i = 0; i < COUNT; i++)
+			kit_expect(&kit, &ids[i], 50000, i);
+	kit_close(&kit);
 }
 
 /* --- reading without waiting --- */
