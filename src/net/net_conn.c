@@ -70,6 +70,12 @@ static void expect_within(struct net_conn *conn, int64_t ms)
 	conn->deadline = now_ms(conn) + ms;
 }
 
+static void expect_body(struct net_conn *conn)
+{
+	expect_within(conn, conn->server->timeout_ms);
+	conn->deadline_last = conn->deadline + (int64_t)(conn->body_len / SLOWEST_BYTES_PER_MS);
+}
+
 static void expect_nothing(struct net_conn *conn)
 {
 	conn->deadline = conn->deadline_last = 0;
@@ -235,8 +241,7 @@ static void begin_body(struct net_conn *conn)
 		}
 	}
 	conn->state = BODY;
-	expect_within(conn, conn->server->timeout_ms);
-	conn->deadline_last = conn->deadline + (int64_t)(conn->body_len / SLOWEST_BYTES_PER_MS);
+	expect_body(conn);
 }
 
 static void on_body_room(struct net_place *place)
@@ -260,7 +265,7 @@ static void judge(struct net_conn *conn)
 		close_conn(conn);
 	} else if (verdict.what == NET_DRAIN) {
 		conn->state = DRAIN;
-		expect_within(conn, server->timeout_ms);
+		expect_body(conn);
 	} else if (verdict.len <= NET_SMALL_BODY ||
 		   net_budget_take(&server->bodies, &conn->body_place, verdict.len, on_body_room)) {
 		begin_body(conn);

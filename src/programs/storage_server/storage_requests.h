@@ -1,0 +1,48 @@
+/* storage_requests.h - what a storage's requests ask for, checked.  No sockets and no
+ * engine: bytes in, a request or a refusal out. */
+#pragma once
+
+#include "core/err.h"
+#include "fdfs/proto.h"
+
+enum {
+	STORAGE_PLAIN_BODY_MAX = 4096, /* of requests without content */
+};
+
+/* What this storage is. */
+struct storage_limits {
+	const char *group;
+	size_t path_count;
+	uint64_t max_file_size;
+};
+
+/* How much of a request's body is read; see struct net_verdict.  A body that is too long
+ * to be read only to be thrown away is left on its way: the connection is closed. */
+enum storage_intake {
+	STORAGE_COLLECT, /* all of it */
+	STORAGE_DRAIN,   /* all of it, but it is not wanted */
+	STORAGE_LEAVE,   /* nothing: answer and close */
+	STORAGE_HANG_UP, /* close without an answer */
+};
+
+enum storage_intake storage_intake(
+	const struct storage_limits *limits, const struct fdfs_header *header);
+
+/* Why a body was not collected: fills `err`, returns -1. */
+int storage_refuse(
+	const struct storage_limits *limits, const struct fdfs_header *header, struct err *err);
+
+/* Each returns 0, or -1 with ERR_BAD_REQUEST or ERR_BAD_ID (EINVAL on the wire). */
+int storage_read_upload(const struct storage_limits *limits, struct span body,
+	struct fdfs_upload_request *request, struct err *err);
+
+int storage_read_file(
+	const struct storage_limits *limits, struct span body, struct file_id *id, struct err *err);
+
+/* `*from` and `*len` say which of the file's bytes are wanted, within its size. */
+int storage_read_download(const struct storage_limits *limits, struct span body, struct file_id *id,
+	uint64_t *from, uint64_t *len, struct err *err);
+
+/* The status byte for a failure.  What has been deleted was never there for those that
+ * did not ask to be told (FDFS_FLAG_TELL_GONE in `flags`). */
+uint8_t storage_status(enum err_code code, uint8_t flags);

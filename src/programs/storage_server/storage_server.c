@@ -1,0 +1,424 @@
+#include "programs/storage_server/storage_server.h"
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "net/bind.h"
+#include "programs/storage_server/storage_identity.h"
+#include "programs/storage_server/storage_inside.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "picstore_build.h"
+
+enum {
+	BACKLOG = 1024,
+	TICK_MS = 200,
+	FULL_MS = 2000, /* for so long after it refused an upload the store counts as full */
+};
+
+#define COUNTER(name, gauge, help)                                                                 \
+	{                                                                                          \
+		name, help, gauge, 0                                                               \
+	}
+
+struct service_counter storage_counters[STORAGE_COUNTERS] = {
+	[STORAGE_CONNECTIONS] = COUNTER("connections", true, "open connections"),
+	[STORAGE_REQUESTS] = COUNTER("requests", false, "requests"),
+	[STORAGE_UPLOADS] = COUNTER("uploads", false, "files taken in"),
+	[STORAGE_UPLOADS_FAILED] = COUNTER("uploads_failed", false, "uploads refused or failed"),
+	[STORAGE_DOWNLOADS] = COUNTER("downloads", false, "files or ranges handed out"),
+	[STORAGE_DOWNLOADS_FAILED] = COUNTER("downloads_failed", false, "downloads that failed"),
+	[STORAGE_DELETES] = COUNTER("deletes", false, "files deleted"),
+	[STORAGE_DELETES_FAILED] = COUNTER("deletes_failed", false, "deletes that failed"),
+	[STORAGE_INFOS] = COUNTER("infos", false, "answers about a file"),
+	[STORAGE_INFOS_FAILED] = COUNTER("infos_failed", false, "questions about none"),
+	[STORAGE_BYTES_IN] = COUNTER("bytes_in", false, "bytes of files taken in"),
+	[STORAGE_BYTES_OUT] = COUNTER("bytes_out", false, "bytes of files handed out"),
+	[STORAGE_BAD_REQUESTS] = COUNTER("bad_requests", false, "requests that make no sense"),
+	[STORAGE_NOT_FOUND] = COUNTER("not_found", false, "requests for what is not there"),
+	[STORAGE_FULL] = COUNTER("full", false, "uploads there was no room for"),
+	[STORAGE_CORRUPT] = COUNTER("corrupt", false, "files whose bytes did not match their id"),
+	[STORAGE_OTHER_ERRORS] = COUNTER("other_errors", false, "requests that failed otherwise"),
+	[STORAGE_TRACKERS_UP] = COUNTER("trackers_up", true, "trackers that know this storage"),
+	[STORAGE_REFUSED] = COUNTER("refused", false, "connections from other addresses"),
+	[STORAGE_TOO_MANY] = COUNTER("too_many", false, "connections over max_connections"),
+	[STORAGE_TIMEOUTS] = COUNTER("timeouts", false, "connections closed for their silence"),
+	[STORAGE_BROKEN] = COUNTER("broken", false, "connections ended within a request"),
+};
+
+static int64_t counted(enum storage_counter which)
+{
+	return storage_counters[which].value;
+}
+
+/* ---- failures ---- */
+
+static void count_failure(uint8_t cmd, enum err_code code)
+{
+	switch (cmd) {
+	case FDFS_UPLOAD:
+		storage_counters[STORAGE_UPLOADS_FAILED].value++;
+		break;
+	case FDFS_DOWNLOAD:
+		storage_counters[STORAGE_DOWNLOADS_FAILED].value++;
+		break;
+	case FDFS_DELETE:
+		storage_counters[STORAGE_DELETES_FAILED].value++;
+		break;
+	case FDFS_FILE_INFO:
+		storage_counters[STORAGE_INFOS_FAILED].value++;
+		break;
+	}
+	switch (code) {
+	case ERR_BAD_REQUEST:
+	case ERR_BAD_ID:
+	case ERR_TOO_LARGE:
+		storage_counters[STORAGE_BAD_REQUESTS].value++;
+		break;
+	case ERR_NOT_FOUND:
+	case ERR_GONE:
+		storage_counters[STORAGE_NOT_FOUND].value++;
+		break;
+	case ERR_FULL:
+		storage_counters[STORAGE_FULL].value++;
+		break;
+	case ERR_CORRUPT:
+		storage_counters[STORAGE_CORRUPT].value++;
+		break;
+	default:
+		storage_counters[STORAGE_OTHER_ERRORS].value++;
+	}
+}
+
+static enum log_level level_of(enum err_code code)
+{
+	switch (code) {
+	case ERR_CORRUPT:
+		return LOG_ALARM;
+	case ERR_NOT_FOUND:
+	case ERR_GONE:
+		return LOG_INFO;
+	case ERR_BAD_REQUEST:
+	case ERR_BAD_ID:
+	case ERR_TOO_LARGE:
+	case ERR_FULL:
+	case ERR_BUSY:
+		return LOG_WARN;
+	default:
+		return LOG_ERROR;
+	}
+}
+
+void storage_fail(struct storage *storage, struct net_request *request, const struct err *err)
+{
+	struct fdfs_header header = fdfs_header_read(request->header);
+	bool quiet = header.cmd == FDFS_FILE_INFO && (header.status & FDFS_FLAG_QUIET) != 0 &&
+		     level_of(err->code) == LOG_INFO;
+	uint8_t status = storage_status(err->code, header.status);
+
+	(void)storage;
+	count_failure(header.cmd, err->code);
+	if (!quiet)
+		log_line(level_of(err->code), "%s: command %u: %s: %s", request->peer, header.cmd,
+			err_word(err->code), err->text);
+	if (err_fdfs_status(err->code) == err_fdfs_status(ERR_BAD_REQUEST))
+		fdfs_reply_close(request, status);
+	else
+		fdfs_reply(request, status, NULL);
+}
+
+/* ---- requests ---- */
+
+static void active_test(struct storage *storage, struct net_request *request)
+{
+	struct err err;
+
+	if (request->body.len == 0) {
+		fdfs_reply(request, 0, NULL);
+		return;
+	}
+	err_set(&err, ERR_BAD_REQUEST, "an active test has no body");
+	storage_fail(storage, request, &err);
+}
+
+static const struct {
+	uint8_t cmd;
+	storage_command *answer;
+} commands[] = {
+	{ FDFS_UPLOAD, storage_upload },
+	{ FDFS_DOWNLOAD, storage_download },
+	{ FDFS_FILE_INFO, storage_info },
+	{ FDFS_DELETE, storage_delete },
+	{ FDFS_ACTIVE_TEST, active_test },
+};
+
+static struct net_verdict on_header(void *context, const uint8_t *bytes)
+{
+	struct storage *storage = context;
+	struct fdfs_header header = fdfs_header_read(bytes);
+
+	switch (storage_intake(&storage->limits, &header)) {
+	case STORAGE_COLLECT:
+		return (struct net_verdict){ NET_COLLECT, (uint64_t)header.len };
+	case STORAGE_DRAIN:
+		return (struct net_verdict){ NET_DRAIN, (uint64_t)header.len };
+	case STORAGE_LEAVE:
+		return (struct net_verdict){ NET_DRAIN, 0 };
+	default:
+		return (struct net_verdict){ NET_CLOSE, 0 };
+	}
+}
+
+static void answer_uncollected(
+	struct storage *storage, struct net_request *request, const struct fdfs_header *header)
+{
+	struct err err;
+
+	storage_refuse(&storage->limits, header, &err);
+	if (storage_intake(&storage->limits, header) == STORAGE_DRAIN) {
+		storage_fail(storage, request, &err);
+		return;
+	}
+	count_failure(header->cmd, err.code);
+	log_line(level_of(err.code), "%s: command %u: %s: %s", request->peer, header->cmd,
+		err_word(err.code), err.text);
+	fdfs_reply_close(request, storage_status(err.code, header->status));
+}
+
+static void on_request(void *context, struct net_request *request)
+{
+	struct storage *storage = context;
+	struct fdfs_header header = fdfs_header_read(request->header);
+	struct err err;
+
+	storage_counters[STORAGE_REQUESTS].value++;
+	if (request->drained) {
+		answer_uncollected(storage, request, &header);
+		return;
+	}
+	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+		if (commands[i].cmd == header.cmd) {
+			commands[i].answer(storage, request);
+			return;
+		}
+	err_set(&err, ERR_BAD_REQUEST, "there is no command %u", header.cmd);
+	storage_fail(storage, request, &err);
+}
+
+static void on_trouble(void *context, enum net_trouble what, const char *peer)
+{
+	struct storage *storage = context;
+
+	fdfs_troubles_note(&storage->troubles, what, peer, clock_mono_ms());
+}
+
+static const struct net_protocol protocol = {
+	.header_len = FDFS_HEADER_LEN,
+	.judge = on_header,
+	.answer = on_request,
+	.trouble = on_trouble,
+};
+
+/* ---- reports ---- */
+
+static void fill_counters(struct fdfs_beat *beat)
+{
+	uint64_t *to = beat->counters;
+
+	to[FDFS_COUNT_UPLOAD_OK] = (uint64_t)counted(STORAGE_UPLOADS);
+	to[FDFS_COUNT_UPLOAD] = to[FDFS_COUNT_UPLOAD_OK] +
+				(uint64_t)counted(STORAGE_UPLOADS_FAILED);
+	to[FDFS_COUNT_DOWNLOAD_OK] = (uint64_t)counted(STORAGE_DOWNLOADS);
+	to[FDFS_COUNT_DOWNLOAD] = to[FDFS_COUNT_DOWNLOAD_OK] +
+				  (uint64_t)counted(STORAGE_DOWNLOADS_FAILED);
+	to[FDFS_COUNT_DELETE_OK] = (uint64_t)counted(STORAGE_DELETES);
+	to[FDFS_COUNT_DELETE] = to[FDFS_COUNT_DELETE_OK] +
+				(uint64_t)counted(STORAGE_DELETES_FAILED);
+	to[FDFS_BYTES_UPLOAD] = to[FDFS_BYTES_UPLOAD_OK] = (uint64_t)counted(STORAGE_BYTES_IN);
+	to[FDFS_BYTES_DOWNLOAD] = to[FDFS_BYTES_DOWNLOAD_OK] = (uint64_t)counted(STORAGE_BYTES_OUT);
+}
+
+static bool fill_beat(void *context, struct fdfs_beat *beat)
+{
+	struct storage *storage = context;
+	int64_t full_ms = storage->full_ms;
+	bool full = full_ms != 0 && clock_mono_ms() - full_ms < FULL_MS;
+	struct engine_space space;
+	struct err err;
+	size_t count = storage->limits.path_count;
+
+	*beat = (struct fdfs_beat){
+		.state = FDFS_STATE_ACTIVE,
+		.writable = true,
+		.readable = true,
+		.address = storage->address,
+		.started = storage->started,
+		.connections = (uint32_t)net_server_connections(storage->server),
+		.connections_max = (uint32_t)net_server_connections_max(storage->server),
+		.path_count = (uint16_t)count,
+	};
+	snprintf(beat->group, sizeof beat->group, "%s", storage->limits.group);
+	memcpy(beat->id, storage->source_text, sizeof beat->id);
+	snprintf(beat->version, sizeof beat->version, "%.8s", PICSTORE_VERSION);
+	fill_counters(beat);
+	if (engine_space(storage->engine, &space, &err) != 0) {
+		log_error("%s", err.text);
+		return false;
+	}
+	for (size_t i = 0; i < count; i++) {
+		beat->paths[i].total = space.total / count;
+		beat->paths[i].free = full ? 0 : space.path_free[i];
+		beat->paths[i].reserved = (uint64_t)storage->own->reserved_space;
+	}
+	return true;
+}
+
+static void on_tick(void *context)
+{
+	struct storage *storage = context;
+
+	storage_counters[STORAGE_CONNECTIONS].value = net_server_connections(storage->server);
+}
+
+/* ---- the service ---- */
+
+int storage_listen(struct service_context *context, struct err *err)
+{
+	struct storage *storage = calloc(1, sizeof *storage);
+
+	assert(storage != NULL);
+	context->state = storage;
+	storage->fd = -1;
+	storage->settings = context->settings;
+	storage->own = settings_storage(context->settings, context->instance, err);
+	if (storage->own == NULL)
+		return -1;
+	storage->fd = bind_listen(context->listen != NULL ? context->listen : storage->own->listen,
+		0660, BACKLOG, err);
+	return storage->fd < 0 ? -1 : 0;
+}
+
+static struct engine *open_engine(struct storage *storage, struct err *err)
+{
+	/* in the order of the setting */
+	static const char *const names[] = { "volume", "faulty", "file" };
+	const struct storage_settings *own = storage->own;
+	struct engine_conf conf = {
+		.group = own->group,
+		.paths = own->store_path.items,
+		.path_count = own->store_path.count,
+		.volume_size = (uint64_t)own->volume_size,
+		.preallocate = (uint64_t)own->preallocate,
+		.reserved_space = (uint64_t)own->reserved_space,
+		.punch_delay_ms = own->punch_delay,
+		.now = clock_unix,
+	};
+
+	memcpy(conf.source, storage->source, sizeof conf.source);
+	return engine_open(names[own->engine], &conf, err);
+}
+
+static void count_troubles(struct fdfs_troubles *troubles)
+{
+	troubles->counters[NET_REFUSED] = &storage_counters[STORAGE_REFUSED].value;
+	troubles->counters[NET_TOO_MANY] = &storage_counters[STORAGE_TOO_MANY].value;
+	troubles->counters[NET_TIMED_OUT] = &storage_counters[STORAGE_TIMEOUTS].value;
+	troubles->counters[NET_BROKEN] = &storage_counters[STORAGE_BROKEN].value;
+}
+
+static int serve(struct storage *storage, struct err *err)
+{
+	const struct settings *settings = storage->settings;
+	struct net_server_conf conf = {
+		.protocol = &protocol,
+		.context = storage,
+		.fd = storage->fd,
+		.allow = &storage->allow,
+		.max_connections = settings->max_connections,
+		.timeout_ms = settings->network_timeout,
+		.body_memory = (uint64_t)storage->own->upload_memory,
+		.reply_memory = (uint64_t)storage->own->upload_memory,
+	};
+
+	if (allow_init(&storage->allow, settings->allow.items, settings->allow.count, err) != 0)
+		return -1;
+	count_troubles(&storage->troubles);
+	storage->loop = net_loop_new(err);
+	if (storage->loop == NULL)
+		return -1;
+	storage->fd = -1;
+	storage->server = net_server_new(storage->loop, &conf, err);
+	if (storage->server == NULL)
+		return -1;
+	storage->timer = net_timer_new(storage->loop, TICK_MS, on_tick, storage);
+	return 0;
+}
+
+int storage_open(struct service_context *context, struct err *err)
+{
+	struct storage *storage = context->state;
+	const struct settings *settings = context->settings;
+	struct storage_report_conf report = {
+		.trackers = settings->tracker_server.items,
+		.tracker_count = settings->tracker_server.count,
+		.interval_ms = settings->beat_interval,
+		.connect_timeout_ms = settings->connect_timeout,
+		.answer_timeout_ms = settings->beat_timeout,
+		.fill = fill_beat,
+		.context = storage,
+		.trackers_up = &storage_counters[STORAGE_TRACKERS_UP].value,
+	};
+
+	storage->limits = (struct storage_limits){
+		.group = storage->own->group,
+		.path_count = storage->own->store_path.count,
+		.max_file_size = (uint64_t)storage->own->max_file_size,
+	};
+	storage->ip_width = (enum fdfs_ip_width)settings->ip_width;
+	storage->started = clock_unix();
+	if (storage_identify(storage, err) != 0)
+		return -1;
+	storage->engine = open_engine(storage, err);
+	if (storage->engine == NULL)
+		return -1;
+	if (serve(storage, err) != 0)
+		return -1;
+	log_info("group %s at %s:%u, source %s in ids", storage->limits.group, storage->address.ip,
+		storage->address.port, storage->source_text);
+	storage->report = storage_report_start(&report, err);
+	return storage->report == NULL ? -1 : 0;
+}
+
+int storage_run(struct service_context *context, struct err *err)
+{
+	struct storage *storage = context->state;
+
+	return net_loop_run(storage->loop, err);
+}
+
+void storage_stop(struct service_context *context)
+{
+	struct storage *storage = context->state;
+
+	storage_report_end(storage->report); /* nobody is sent here from now on */
+	net_loop_stop(storage->loop);
+}
+
+void storage_close(struct service_context *context)
+{
+	struct storage *storage = context->state;
+
+	if (storage == NULL)
+		return;
+	storage_report_free(storage->report);
+	net_timer_free(storage->timer);
+	net_loop_free(storage->loop);
+	engine_close(storage->engine);
+	bind_close(storage->fd);
+	allow_fini(&storage->allow);
+	free(storage);
+	context->state = NULL;
+}

@@ -1,0 +1,38 @@
+/* storage_server.h - the storage as a service: sockets, engine, reports to trackers. */
+#pragma once
+
+#include "service/service.h"
+
+enum storage_counter {
+	STORAGE_CONNECTIONS,
+	STORAGE_REQUESTS,
+	STORAGE_UPLOADS,
+	STORAGE_UPLOADS_FAILED,
+	STORAGE_DOWNLOADS,
+	STORAGE_DOWNLOADS_FAILED,
+	STORAGE_DELETES,
+	STORAGE_DELETES_FAILED,
+	STORAGE_INFOS,
+	STORAGE_INFOS_FAILED,
+	STORAGE_BYTES_IN,
+	STORAGE_BYTES_OUT,
+	STORAGE_BAD_REQUESTS,
+	STORAGE_NOT_FOUND,
+	STORAGE_FULL,
+	STORAGE_CORRUPT,
+	STORAGE_OTHER_ERRORS,
+	STORAGE_TRACKERS_UP,
+	STORAGE_REFUSED,
+	STORAGE_TOO_MANY,
+	STORAGE_TIMEOUTS,
+	STORAGE_BROKEN,
+	STORAGE_COUNTERS,
+};
+
+extern struct service_counter storage_counters[STORAGE_COUNTERS];
+
+int storage_listen(struct service_context *context, struct err *err);
+int storage_open(struct service_context *context, struct err *err);
+int storage_run(struct service_context *context, struct err *err);
+void storage_stop(struct service_context *context);
+void storage_close(struct service_context *context);

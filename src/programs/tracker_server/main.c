@@ -1,0 +1,22 @@
+/* tracker_server - tells clients which storage takes an upload and which one has a file.
+ *
+ * It keeps nothing: storages report several times a second which files they can serve
+ * and how much room they have, and who does not report is left out. */
+#include "programs/tracker_server/tracker_server.h"
+
+static const struct service tracker_server = {
+	.name = "tracker_server",
+	.summary = "tells FastDFS clients where files go and where they are",
+	.counters = tracker_counters,
+	.counter_count = TRACKER_COUNTERS,
+	.listen = tracker_listen, /* takes its port while it still may */
+	.open = tracker_open,     /* makes the event loop */
+	.run = tracker_run,       /* answers */
+	.stop = tracker_stop,
+	.close = tracker_close,
+};
+
+int main(int argc, char **argv)
+{
+	return service_main(&tracker_server, argc, argv);
+}

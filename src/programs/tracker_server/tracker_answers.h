@@ -1,0 +1,18 @@
+/* tracker_answers.h - the tracker's commands: a request in, a status and a body out.  No
+ * sockets: the cluster and the times are given. */
+#pragma once
+
+#include "programs/tracker_server/cluster.h"
+
+enum { TRACKER_BODY_MAX = 16384 }; /* a longer request closes the connection */
+
+struct tracker_answers {
+	struct cluster cluster;
+	enum fdfs_ip_width ip_width;
+	enum fdfs_layout layout;
+};
+
+/* Answer `cmd` with `body`, which came on the connection `link`.  Returns 0 with the
+ * reply's body appended to `out`, or -1: err_fdfs_status(err->code) is the status. */
+int tracker_answer(struct tracker_answers *tracker, uint8_t cmd, struct span body, const void *link,
+	int64_t now_ms, int64_t now, struct buf *out, struct err *err);
