@@ -1,6 +1,7 @@
 #include "store/active.h"
 
 #include "store/disk.h"
+#include "store/volume_change.h"
 #include "store/volume_list.h"
 #include "store/volume_walk.h"
 

@@ -1,5 +1,7 @@
 #include "store/eraser.h"
 
+#include "store/volume_change.h"
+
 #include <stdlib.h>
 
 enum { QUEUE_MAX = 65536, AT_ONCE = 64 };

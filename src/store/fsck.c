@@ -2,6 +2,7 @@
 
 #include "store/disk.h"
 #include "store/engine.h"
+#include "store/volume_change.h"
 #include "store/volume_list.h"
 #include "store/volume_walk.h"
 

@@ -3,7 +3,6 @@
 #include "core/crc32.h"
 #include "store/disk.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -32,7 +31,7 @@ bool volume_file(const char *folder, uint16_t number, char out[VOLUME_PATH_MAX])
 	return len > 0 && len < VOLUME_PATH_MAX;
 }
 
-static int refresh_size(struct volume *volume, struct err *err)
+int volume_ask_size(struct volume *volume, struct err *err)
 {
 	struct stat st;
 
@@ -198,7 +197,7 @@ struct volume *volume_open(const struct volume_store *store, uint16_t number, st
 			err_errno(err, "cannot open %s", volume->file);
 		goto fail;
 	}
-	if (refresh_size(volume, err) != 0 || read_head(volume, &head, err) != 0 ||
+	if (volume_ask_size(volume, err) != 0 || read_head(volume, &head, err) != 0 ||
 		check_owner(store, number, &head, volume->file, err) != 0)
 		goto fail;
 	record_key_init(&volume->key, head.secret);
@@ -270,7 +269,7 @@ struct volume *volume_create(
 		goto fail_unlink;
 	}
 	disk->unlink(temporary);
-	if (sync_folder(parent, err) != 0 || refresh_size(volume, err) != 0)
+	if (sync_folder(parent, err) != 0 || volume_ask_size(volume, err) != 0)
 		goto fail;
 	volume->dirty = false;
 	return volume;
@@ -296,8 +295,7 @@ void volume_unref(struct volume *volume)
 	free(volume);
 }
 
-/* What the header bytes at the place of `id` say about it. */
-static int judge_header(struct volume *volume, const struct file_id *id,
+int volume_judge(struct volume *volume, const struct file_id *id,
 	const uint8_t header[RECORD_HEADER_LEN], struct record *record, struct err *err)
 {
 	switch (record_decode(header, &volume->key, id->random, record)) {
@@ -333,7 +331,7 @@ int volume_stat(struct volume *volume, const struct file_id *id, unsigned flags,
 		return -1;
 	if (len < RECORD_HEADER_LEN)
 		return err_set(err, ERR_NOT_FOUND, "there is no %s", id->name);
-	return judge_header(volume, id, header, record, err);
+	return volume_judge(volume, id, header, record, err);
 }
 
 /* The content of `id` is not what it should be: has it been deleted and erased while
@@ -372,7 +370,7 @@ int volume_get(struct volume *volume, const struct file_id *id, unsigned flags, 
 		return -1;
 	if (len < RECORD_HEADER_LEN)
 		return err_set(err, ERR_NOT_FOUND, "there is no %s", id->name);
-	if (judge_header(volume, id, header, &record, err) != 0)
+	if (volume_judge(volume, id, header, &record, err) != 0)
 		return -1;
 	if ((uint64_t)len < RECORD_HEADER_LEN + id->size)
 		return err_set(err, ERR_CORRUPT, "%s ends inside of %s", volume->file, id->name);
@@ -414,7 +412,7 @@ int volume_place(
 		return -1;
 	if (len < RECORD_HEADER_LEN)
 		return err_set(err, ERR_NOT_FOUND, "there is no %s", id->name);
-	if (judge_header(volume, id, chunk, &record, err) != 0)
+	if (volume_judge(volume, id, chunk, &record, err) != 0)
 		return -1;
 	have = (size_t)len - RECORD_HEADER_LEN;
 	out->start_len = have < sizeof out->start ? have : sizeof out->start;
@@ -428,46 +426,6 @@ int volume_place(
 	out->offset = OFFSET(id->random) + RECORD_HEADER_LEN;
 	out->len = id->size;
 	memcpy(out->path, volume->file, sizeof out->path);
-	return 0;
-}
-
-/* The number of bytes up to the last one that is not zero. */
-static size_t used_len(const uint8_t *bytes, size_t len)
-{
-	while (len > 0 && bytes[len - 1] == 0)
-		len--;
-	return len;
-}
-
-int volume_tail(struct volume *volume, uint64_t *tail, struct err *err)
-{
-	uint64_t first = OFFSET(VOLUME_FIRST_SPOT), end;
-
-	if (refresh_size(volume, err) != 0)
-		return -1;
-	for (end = volume->size; end > first;) {
-		uint64_t start = end - first > CHUNK_LEN ? end - CHUNK_LEN : first;
-		off_t data = disk->lseek(volume->fd, (off_t)start, SEEK_DATA);
-		ssize_t len;
-		size_t used;
-
-		/* Without data up to here (ENXIO: up to the end) there is nothing to read;
-		 * where the question is not understood, everything is read. */
-		if ((data < 0 && errno == ENXIO) || (data >= 0 && (uint64_t)data >= end)) {
-			end = start;
-			continue;
-		}
-		len = volume_read(volume, start, chunk, (size_t)(end - start), err);
-		if (len < 0)
-			return -1;
-		used = used_len(chunk, (size_t)len);
-		if (used > 0) {
-			end = start + used;
-			break;
-		}
-		end = start;
-	}
-	*tail = end <= first ? first : (end + RECORD_BLOCK - 1) / RECORD_BLOCK * RECORD_BLOCK;
 	return 0;
 }
 
@@ -511,172 +469,5 @@ int volume_flush(struct volume *volume, struct err *err)
 		return err_errno(err, "cannot flush %s", volume->file);
 	}
 	volume->dirty = false;
-	return 0;
-}
-
-static int write_header(struct volume *volume, const struct record *record, struct err *err)
-{
-	uint8_t header[RECORD_HEADER_LEN];
-
-	record_encode(record, &volume->key, header);
-	return volume_write(volume, OFFSET(record->spot), header, sizeof header, err);
-}
-
-int volume_own_room(struct volume *volume, const struct record *record, uint32_t *room, bool *blank,
-	struct err *err)
-{
-	uint64_t start = OFFSET(record->spot), end = OFFSET(record->spot + record->room);
-	uint8_t mark[RECORD_END_LEN] = { 0 };
-	ssize_t len;
-
-	*room = record->room;
-	len = volume_read(volume, end - sizeof mark, mark, sizeof mark, err);
-	if (len < 0)
-		return -1;
-	*blank = used_len(mark, sizeof mark) == 0;
-	if (record_end_ok(record, &volume->key, mark))
-		return 0;
-	for (uint64_t at = start + RECORD_BLOCK; at < end; at += (uint64_t)len) {
-		len = volume_read(volume, at, chunk, sizeof chunk, err);
-		if (len < 0)
-			return -1;
-		len -= len % RECORD_BLOCK;
-		if (len == 0)
-			return 0;
-		for (ssize_t i = 0; i < len && at + (uint64_t)i < end; i += RECORD_BLOCK)
-			if (record_has_mark(chunk + i, &volume->key)) {
-				*room = (uint32_t)((at + (uint64_t)i - start) / RECORD_BLOCK);
-				return 0;
-			}
-	}
-	return 0;
-}
-
-int volume_write_end(struct volume *volume, const struct record *record, struct err *err)
-{
-	uint64_t end = OFFSET(record->spot + record->room);
-	uint8_t mark[RECORD_END_LEN];
-
-	record_end_encode(record, &volume->key, mark);
-	return volume_write(volume, end - sizeof mark, mark, sizeof mark, err);
-}
-
-int volume_remove(struct volume *volume, const struct file_id *id, int64_t now, uint64_t limit,
-	struct record *record, struct err *err)
-{
-	uint8_t header[RECORD_HEADER_LEN];
-	struct err why;
-	ssize_t len;
-	bool blank;
-
-	*record = (struct record){ 0 };
-	if (id->random < VOLUME_FIRST_SPOT)
-		return err_set(err, ERR_NOT_FOUND, "there is no %s", id->name);
-	len = volume_read(volume, OFFSET(id->random), header, sizeof header, err);
-	if (len < 0)
-		return -1;
-	if (len < RECORD_HEADER_LEN)
-		return err_set(err, ERR_NOT_FOUND, "there is no %s", id->name);
-	if (judge_header(volume, id, header, record, &why) != 0 && record->kind != RECORD_TORN) {
-		/* A tombstone may be in memory and not yet on the disk; "gone" promises as
-		 * much as "deleted", so that it is written again for the next flush. */
-		if (why.code == ERR_GONE && write_header(volume, record, err) != 0)
-			return -1;
-		return err_set(err, why.code, "%s", why.text);
-	}
-	if (volume_own_room(volume, record, &record->room, &blank, err) != 0)
-		return -1;
-	if (refresh_size(volume, err) != 0)
-		return -1;
-	if (limit > volume->size)
-		limit = volume->size;
-	if (OFFSET(record->spot + record->room) > limit && limit > OFFSET(record->spot))
-		record->room = (uint32_t)((limit - OFFSET(record->spot)) / RECORD_BLOCK);
-	if (record->room == 0)
-		record->room = 1;
-	record->kind = RECORD_DELETED;
-	record->deleted = now;
-	if (volume_write_end(volume, record, err) != 0)
-		return -1;
-	return write_header(volume, record, err);
-}
-
-/* Overwrite with zeros, where blocks cannot be given back. */
-static int write_zeros(struct volume *volume, uint64_t offset, uint64_t len, struct err *err)
-{
-	memset(chunk, 0, sizeof chunk);
-	while (len > 0) {
-		size_t n = len < sizeof chunk ? (size_t)len : sizeof chunk;
-
-		if (volume_write(volume, offset, chunk, n, err) != 0)
-			return -1;
-		offset += n;
-		len -= n;
-	}
-	return 0;
-}
-
-int volume_erase(struct volume *volume, const struct record *record, struct err *err)
-{
-	uint64_t start = OFFSET(record->spot) + RECORD_HEADER_LEN;
-	uint64_t end = OFFSET(record->spot + record->room) - RECORD_END_LEN;
-	int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-
-	assert(record->kind == RECORD_DELETED);
-	volume->dirty = true;
-	/* Blocks that are only partly in the range are filled with zeros in it. */
-	if (disk->fallocate(volume->fd, mode, (off_t)start, (off_t)(end - start)) == 0)
-		return 0;
-	if (errno != EOPNOTSUPP)
-		return err_errno(err, "cannot give blocks of %s back", volume->file);
-	return write_zeros(volume, start, end - start, err);
-}
-
-int volume_set_erased(struct volume *volume, const struct record *record, struct err *err)
-{
-	struct record erased = *record;
-
-	erased.kind = RECORD_ERASED;
-	return write_header(volume, &erased, err);
-}
-
-int volume_set_torn(
-	struct volume *volume, const struct record *record, uint64_t limit, struct err *err)
-{
-	struct record torn = *record;
-	bool blank;
-
-	if (volume_own_room(volume, record, &torn.room, &blank, err) != 0)
-		return -1;
-	if (OFFSET(torn.spot + torn.room) > limit)
-		torn.room = (uint32_t)((limit - OFFSET(torn.spot)) / RECORD_BLOCK);
-	torn.kind = RECORD_TORN;
-	return write_header(volume, &torn, err);
-}
-
-int volume_last_batch(struct volume *volume, uint64_t tail, uint32_t *spot, struct err *err)
-{
-	struct record record;
-
-	*spot = (uint32_t)(tail / RECORD_BLOCK);
-	for (uint64_t end = tail, start; end > OFFSET(VOLUME_FIRST_SPOT); end = start) {
-		ssize_t len;
-
-		start = end - OFFSET(VOLUME_FIRST_SPOT) > CHUNK_LEN ? end - CHUNK_LEN
-								    : OFFSET(VOLUME_FIRST_SPOT);
-		len = volume_read(volume, start, chunk, (size_t)(end - start), err);
-		if (len < 0)
-			return -1;
-		for (size_t i = (size_t)len; i >= RECORD_BLOCK; i -= RECORD_BLOCK) {
-			uint32_t at = (uint32_t)((start + i) / RECORD_BLOCK - 1);
-
-			if (!record_has_mark(chunk + i - RECORD_BLOCK, &volume->key) ||
-				record_decode(chunk + i - RECORD_BLOCK, &volume->key, at,
-					&record) != RECORD_GOOD)
-				continue;
-			*spot = record.batch;
-			return 0;
-		}
-	}
 	return 0;
 }

@@ -1,9 +1,10 @@
-/* volume.h - one volume file: made, opened, read, and changed by its one writer.
+/* volume.h - one volume file: made, opened, read and written to.
  *
  * record.h draws what stands in it.  A volume lies at STORE/data/HH/LL.vol and is
  * counted: each volume_open is paired with a volume_unref.  Reading functions may be
  * called from any thread, beside the writer; those that write only from the one
- * thread that owns the store path (writer.h). */
+ * thread that owns the store path (writer.h).  volume_change.h has what is done to
+ * records that stand already. */
 #pragma once
 
 #include "core/err.h"
@@ -60,6 +61,11 @@ void volume_unref(struct volume *volume); /* NULL is fine */
 int volume_stat(struct volume *volume, const struct file_id *id, unsigned flags,
 	struct record *record, struct err *err);
 
+/* What the header bytes at the place of `id` say about it, in the same codes.  `*record` is
+ * filled wherever the header is a good one. */
+int volume_judge(struct volume *volume, const struct file_id *id,
+	const uint8_t header[RECORD_HEADER_LEN], struct record *record, struct err *err);
+
 /* Append the picture to `out`, as engine_get says. */
 int volume_get(struct volume *volume, const struct file_id *id, unsigned flags, struct buf *out,
 	struct err *err);
@@ -73,45 +79,16 @@ int volume_place(
 ssize_t volume_read(
 	struct volume *volume, uint64_t offset, void *data, size_t len, struct err *err);
 
+/* Set volume->size to what it is now. */
+int volume_ask_size(struct volume *volume, struct err *err);
+
 /* Add `len` bytes at `offset` to `*crc`; what lies behind the end of the file is zeros. */
 int volume_crc(
 	struct volume *volume, uint64_t offset, uint64_t len, uint32_t *crc, struct err *err);
 
-/* Where the next record may start: behind the last byte that is not zero, in bytes.
- * Reads no more than what was allocated ahead of the records. */
-int volume_tail(struct volume *volume, uint64_t *tail, struct err *err);
-
 /* Are the head and its copy as they should be?  And write both anew from the one that is. */
 int volume_check_heads(struct volume *volume, bool *head_ok, bool *copy_ok, struct err *err);
 int volume_repair_heads(struct volume *volume, struct err *err);
-
-/* How many of the blocks of `record` are its own: a record that a crash cut off has no end
- * mark, and the next one may have been put inside of it.  `*blank`: where the end mark
- * should be there are zeros. */
-int volume_own_room(struct volume *volume, const struct record *record, uint32_t *room, bool *blank,
-	struct err *err);
-
-/* Write a tombstone over the header of `id`, for a record that ends at byte `limit` of the
- * volume or before.  When ERR_NONE or ERR_GONE is what comes out, `*record` is the
- * tombstone, and nothing may be answered before the volume is flushed. */
-int volume_remove(struct volume *volume, const struct file_id *id, int64_t now, uint64_t limit,
-	struct record *record, struct err *err);
-
-/* Overwrite the content that the tombstone `record` covers with zeros and give whole
- * blocks back to the file system.  After a flush volume_set_erased notes it. */
-int volume_erase(struct volume *volume, const struct record *record, struct err *err);
-int volume_set_erased(struct volume *volume, const struct record *record, struct err *err);
-
-/* Write the end mark of `record` anew. */
-int volume_write_end(struct volume *volume, const struct record *record, struct err *err);
-
-/* Note that a crash cut `record` off; what it claims behind byte `limit` is not its own. */
-int volume_set_torn(
-	struct volume *volume, const struct record *record, uint64_t limit, struct err *err);
-
-/* Where the last batch of records before `tail` starts: everything before `*spot` was
- * flushed.  Reads back from the tail to the last header that is there. */
-int volume_last_batch(struct volume *volume, uint64_t tail, uint32_t *spot, struct err *err);
 
 /* Write `len` bytes at `offset`. */
 int volume_write(

@@ -1,6 +1,7 @@
 #include "store/volume_walk.h"
 
 #include "store/disk.h"
+#include "store/volume_change.h"
 
 #include <errno.h>
 #include <inttypes.h>

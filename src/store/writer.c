@@ -4,6 +4,7 @@
 #include "store/active.h"
 #include "store/disk.h"
 #include "store/eraser.h"
+#include "store/volume_change.h"
 #include "store/volume_list.h"
 
 #include <errno.h>
