@@ -94,6 +94,7 @@ static _Noreturn void work(const struct picture_checker_conf *conf, pid_t nurser
 	if (memory == MAP_FAILED || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != nursery)
 		_exit(1);
 	close(MEMORY_FD);
+	prctl(PR_SET_NAME, "picture-worker");
 	getrusage(RUSAGE_SELF, &start);
 	if (jail_enter(&jail, &err) < 0) {
 		ready.code = (int32_t)err.code;
