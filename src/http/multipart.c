@@ -248,7 +248,9 @@ static size_t line_len(struct span text)
 static int read_part(struct span text, struct multipart_part *part, struct err *err)
 {
 	size_t window = text.len < MULTIPART_HEADERS_MAX ? text.len : MULTIPART_HEADERS_MAX;
-	const uint8_t *empty = window >= 4 ? memmem(text.data, window, "\r\n\r\n", 4) : NULL;
+	const uint8_t *empty = text.data != NULL && window >= 4
+				       ? memmem(text.data, window, "\r\n\r\n", 4)
+				       : NULL;
 	struct span headers;
 
 	if (empty == NULL)
