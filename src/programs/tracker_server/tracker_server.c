@@ -15,7 +15,6 @@ struct tracker {
 	struct tracker_answers answers;
 	struct allow allow;
 	struct fdfs_troubles troubles;
-	struct log_limit failures;
 	int fd;
 	struct net_loop *loop;
 	struct net_server *server;
@@ -74,20 +73,6 @@ static struct net_verdict on_header(void *context, const uint8_t *bytes)
 	return (struct net_verdict){ NET_COLLECT, (uint64_t)header.len };
 }
 
-static void note_failure(struct tracker *tracker, uint8_t cmd, const char *peer, int64_t now_ms,
-	const struct err *err)
-{
-	unsigned hidden;
-
-	count(TRACKER_FAILED);
-	if (!log_limit_pass(&tracker->failures, now_ms, &hidden))
-		return;
-	log_line(err->code == ERR_NOT_FOUND ? LOG_INFO : LOG_WARN, "%s: command %u: %s: %s", peer,
-		cmd, err_word(err->code), err->text);
-	if (hidden > 0)
-		log_warn("%u more failed requests are not shown", hidden);
-}
-
 static void count_request(uint8_t cmd)
 {
 	if (cmd == FDFS_BEAT) {
@@ -120,10 +105,13 @@ static void on_request(void *context, struct net_request *request)
 		    clock_unix(), &out, &err) == 0 &&
 		!buf_ok(&out))
 		err_set(&err, ERR_INTERNAL, "the answer is over %d bytes", REPLY_MAX);
-	if (err.code != ERR_NONE)
-		note_failure(tracker, cmd, request->peer, now_ms, &err);
-	else if (cmd == FDFS_BEAT)
+	if (err.code != ERR_NONE) {
+		count(TRACKER_FAILED);
+		log_line(err.code == ERR_NOT_FOUND ? LOG_INFO : LOG_WARN, "%s: command %u: %s: %s",
+			request->peer, cmd, err_word(err.code), err.text);
+	} else if (cmd == FDFS_BEAT) {
 		cluster_changes(&tracker->answers.cluster, now_ms, on_change, tracker);
+	}
 	fdfs_reply(request, (uint8_t)err_fdfs_status(err.code), &out);
 	buf_fini(&out);
 }

@@ -1,0 +1,438 @@
+#include "fdfs/proto.h"
+
+#include "unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Bytes from hex digits and blanks; '.' stands for a zero byte.  Until the next call. */
+static struct span hex(const char *text)
+{
+	static uint8_t bytes[4096];
+	static const char digits[] = "0123456789abcdef";
+	size_t len = 0;
+
+	for (; *text != '\0'; text++) {
+		if (*text == ' ')
+			continue;
+		assert_true(len < sizeof bytes);
+		if (*text == '.') {
+			bytes[len++] = 0;
+			continue;
+		}
+		bytes[len] = (uint8_t)((strchr(digits, text[0]) - digits) << 4 |
+				       (strchr(digits, text[1]) - digits));
+		len++;
+		text++;
+	}
+	return span_of(bytes, len);
+}
+
+static struct buf out;
+
+static struct buf *fresh(void)
+{
+	buf_fini(&out);
+	buf_init(&out, 1 << 20);
+	return &out;
+}
+
+static void expect(const char *text)
+{
+	struct span want = hex(text);
+
+	assert_true(buf_ok(&out));
+	assert_int_equal(out.len, want.len);
+	assert_memory_equal(out.data, want.data, want.len);
+}
+
+#define G01    "673031............."
+#define G02    "673032............."
+#define LOCAL2 "3132372e302e302e32......"
+#define NAME   "M00/00/00/fwAAAmsC23SASnBNAAAEALcLTCY054.jpg"
+
+TEST(headers_are_length_command_and_status)
+{
+	const struct fdfs_header request = { .len = 1039, .cmd = FDFS_UPLOAD };
+	struct fdfs_header header;
+	uint8_t bytes[FDFS_HEADER_LEN];
+
+	fdfs_header_write(&request, bytes);
+	assert_memory_equal(bytes, hex("000000000000040f 0b00").data, sizeof bytes);
+	header = fdfs_header_read(hex("ffffffffffffffff 6416").data);
+	assert_true(header.len == -1);
+	assert_int_equal(header.cmd, FDFS_REPLY);
+	assert_int_equal(header.status, 22);
+}
+
+TEST(a_package_gets_its_length_at_the_end)
+{
+	size_t begun;
+
+	buf_put_u8(fresh(), 0xaa); /* something in front */
+	begun = fdfs_begin(&out, FDFS_UPLOAD, 0);
+	fdfs_put_upload_head(
+		&out, &(struct fdfs_upload_request){ .path = FDFS_ANY_PATH, .size = 3, .ext = "" });
+	fdfs_end(&out, begun, 3);
+	expect("aa 0000000000000012 0b00 ff 0000000000000003 ......");
+}
+
+TEST(an_upload_is_read_with_its_content)
+{
+	struct fdfs_upload_request request;
+
+	assert_true(
+		fdfs_get_upload_request(hex("00 0000000000000003 7461722e677a 616263"), &request));
+	assert_int_equal(request.path, 0);
+	assert_string_equal(request.ext, "tar.gz");
+	assert_true(span_is(request.content, "abc"));
+	assert_false(
+		fdfs_get_upload_request(hex("00 0000000000000004 7461722e677a 616263"), &request));
+	assert_false(
+		fdfs_get_upload_request(hex("00 0000000000000002 7461722e677a 616263"), &request));
+	assert_false(
+		fdfs_get_upload_request(hex("00 ffffffffffffffff 7461722e677a 616263"), &request));
+	assert_false(fdfs_get_upload_request(hex("00 0000000000000000 7461"), &request));
+}
+
+TEST(a_file_is_a_group_and_a_name)
+{
+	struct fdfs_file_request file = { .group = "g01", .name = SPAN(NAME) };
+	struct fdfs_file_request again;
+
+	fdfs_put_file_request(fresh(), &file);
+	assert_int_equal(out.len, 60);
+	assert_true(fdfs_get_file_request(buf_span(&out), &again));
+	assert_string_equal(again.group, "g01");
+	assert_true(span_is(again.name, NAME));
+	assert_false(fdfs_get_file_request(span_of(out.data, 16), &again)); /* no name */
+	assert_false(fdfs_get_file_request(span_of(out.data, 15), &again));
+}
+
+TEST(names_over_127_bytes_are_refused)
+{
+	struct fdfs_file_request file;
+	uint8_t bytes[16 + 128] = "g01";
+
+	memset(bytes + 16, 'A', 128);
+	assert_true(fdfs_get_file_request(span_of(bytes, 16 + 127), &file));
+	assert_false(fdfs_get_file_request(span_of(bytes, 16 + 128), &file));
+}
+
+TEST(a_group_may_use_its_whole_field)
+{
+	char group[FDFS_GROUP_WIDTH + 1];
+
+	fdfs_put_group(fresh(), "abcdefghijklmnop");
+	assert_true(fdfs_get_group(buf_span(&out), group));
+	assert_string_equal(group, "abcdefghijklmnop");
+	fdfs_put_group(fresh(), "abcdefghijklmnopq");
+	assert_false(buf_ok(&out));
+	assert_false(fdfs_get_group(hex("6730"), group));
+}
+
+TEST(a_download_says_which_bytes)
+{
+	struct fdfs_download_request request = {
+		.offset = 10,
+		.bytes = 20,
+		.file = { .group = "g01", .name = SPAN("M") },
+	};
+
+	fdfs_put_download_request(fresh(), &request);
+	expect("000000000000000a 0000000000000014 " G01 "4d");
+	assert_true(fdfs_get_download_request(
+		hex("ffffffffffffffff 0000000000000000 " G01 "4d"), &request));
+	assert_true(request.offset == -1);
+	assert_int_equal(request.bytes, 0);
+}
+
+TEST(storages_of_a_group_may_be_one)
+{
+	struct fdfs_list_request request = { .group = "g01", .storage = "127.0.0.2" };
+
+	fdfs_put_list_request(fresh(), &request);
+	expect(G01 "3132372e302e302e32");
+	assert_true(fdfs_get_list_request(buf_span(&out), &request));
+	assert_string_equal(request.storage, "127.0.0.2");
+	assert_true(fdfs_get_list_request(hex(G01), &request));
+	assert_string_equal(request.storage, "");
+	assert_false(fdfs_get_list_request(hex(G01 "................"), &request));
+}
+
+TEST(store_one_is_40_bytes_or_70)
+{
+	struct fdfs_route route = {
+		.group = "g02",
+		.count = 1,
+		.to = { { "127.0.0.2", 23001 } },
+	};
+
+	fdfs_put_store(fresh(), FDFS_IP_16, &route);
+	expect(G02 LOCAL2 "00000000000059d9 00");
+	memset(&route, 0, sizeof route);
+	assert_true(fdfs_get_store(buf_span(&out), &route));
+	assert_string_equal(route.group, "g02");
+	assert_string_equal(route.to[0].ip, "127.0.0.2");
+	assert_int_equal(route.to[0].port, 23001);
+	assert_int_equal(route.path, 0);
+	fdfs_put_store(fresh(), FDFS_IP_46, &route);
+	assert_int_equal(out.len, 70);
+	memset(&route, 0, sizeof route);
+	assert_true(fdfs_get_store(buf_span(&out), &route));
+	assert_string_equal(route.to[0].ip, "127.0.0.2");
+}
+
+TEST(store_all_ends_in_one_path)
+{
+	struct fdfs_route route;
+
+	assert_true(fdfs_get_store(hex(G01 LOCAL2 "0000000000005b04"
+						  "3132372e302e302e33...... 0000000000005b04 00"),
+		&route));
+	assert_int_equal(route.count, 2);
+	assert_string_equal(route.to[1].ip, "127.0.0.3");
+	assert_int_equal(route.to[1].port, 23300);
+	fdfs_put_store(fresh(), FDFS_IP_16, &route);
+	assert_int_equal(out.len, 63);
+}
+
+TEST(fetch_is_a_group_and_addresses)
+{
+	struct fdfs_route route;
+
+	assert_true(fdfs_get_fetch(hex(G01 LOCAL2 "00000000000059d8"), &route));
+	assert_int_equal(route.count, 1);
+	assert_int_equal(route.to[0].port, 23000);
+	for (size_t count = 1; count <= FDFS_ROUTE_MAX; count++)
+		for (int width = FDFS_IP_16; width <= FDFS_IP_46; width++) {
+			struct fdfs_route again;
+
+			for (size_t i = 0; i < count; i++)
+				route.to[i] = route.to[0];
+			route.count = count;
+			fdfs_put_fetch(fresh(), (enum fdfs_ip_width)width, &route);
+			assert_true(fdfs_get_fetch(buf_span(&out), &again));
+			assert_int_equal(again.count, count);
+			assert_string_equal(again.to[count - 1].ip, "127.0.0.2");
+		}
+}
+
+TEST(routing_replies_of_other_lengths_are_refused)
+{
+	struct fdfs_route route;
+	uint8_t bytes[200] = "g01";
+
+	for (size_t len = 0; len < 70; len++)
+		if (fdfs_get_store(span_of(bytes, len), &route) != (len == 40 || len == 63))
+			fail_msg("%zu bytes", len);
+	bytes[31] = 1; /* a port over 65535 */
+	assert_false(fdfs_get_store(span_of(bytes, 40), &route));
+}
+
+TEST(the_crc_of_a_file_is_sign_extended)
+{
+	struct fdfs_info_reply reply = {
+		.size = 1024, .time = 0x6b02db74, .crc = 0xb70b4c26, .source = "127.0.0.2"
+	};
+
+	fdfs_put_info_reply(fresh(), FDFS_IP_16, &reply);
+	expect("0000000000000400 000000006b02db74 ffffffffb70b4c26 3132372e302e302e32.......");
+	memset(&reply, 0, sizeof reply);
+	assert_true(fdfs_get_info_reply(buf_span(&out), &reply));
+	assert_int_equal(reply.crc, 0xb70b4c26);
+	assert_string_equal(reply.source, "127.0.0.2");
+	fdfs_put_info_reply(fresh(), FDFS_IP_46, &reply);
+	assert_int_equal(out.len, 70);
+	assert_true(fdfs_get_info_reply(buf_span(&out), &reply));
+	assert_false(fdfs_get_info_reply(span_of(out.data, 41), &reply));
+}
+
+TEST(a_group_record_is_as_fastdfs_sends_it)
+{
+	static const char live[] =
+		"6730310000000000000000000000000000 000000000003efe3 0000000000011884 "
+		"0000000000000a14 0000000000000000 0000000000000001 00000000000059d8 "
+		"0000000000000001 0000000000000001 0000000000000000 0000000000000001 "
+		"0000000000000100 ffffffffffffffff";
+	struct fdfs_group_record record;
+	size_t len, count;
+
+	assert_true(fdfs_group_records(hex(live), &len, &count));
+	assert_int_equal(len, 113);
+	assert_int_equal(count, 1);
+	assert_true(fdfs_get_group_record(hex(live), &record));
+	assert_string_equal(record.name, "g01");
+	assert_int_equal(record.total_mib, 0x3efe3);
+	assert_int_equal(record.reserved_mib, 0xa14);
+	assert_int_equal(record.port, 23000);
+	assert_int_equal(record.readable, 1);
+	assert_int_equal(record.trunk_file, -1);
+	fdfs_put_group_record(fresh(), FDFS_LAYOUT_CURRENT, &record);
+	expect(live);
+}
+
+TEST(group_records_of_both_lengths_are_told_apart)
+{
+	struct fdfs_group_record record = { .name = "abcdefghijklmnop", .writable = 3 };
+	size_t len, count;
+
+	for (int layout = FDFS_LAYOUT_CURRENT; layout <= FDFS_LAYOUT_105_612; layout++) {
+		size_t want = layout == FDFS_LAYOUT_CURRENT ? 113 : 105;
+
+		fresh();
+		for (int i = 0; i < 113 * 105; i++) { /* a multiple of both */
+			fdfs_put_group_record(&out, (enum fdfs_layout)layout, &record);
+			if (out.len >= 113 * 105)
+				break;
+		}
+		assert_int_equal(out.len, 113 * 105);
+		assert_true(fdfs_group_records(buf_span(&out), &len, &count));
+		assert_int_equal(len, want);
+		assert_int_equal(count, 113 * 105 / want);
+		assert_true(fdfs_get_group_record(span_of(out.data + len, len), &record));
+		assert_int_equal(record.writable, 3);
+	}
+	assert_false(fdfs_group_records(span_of(out.data, 112), &len, &count));
+	assert_true(fdfs_group_records(span_of(NULL, 0), &len, &count));
+	assert_int_equal(count, 0);
+}
+
+static const struct fdfs_storage_record storage = {
+	.state = FDFS_STATE_ACTIVE,
+	.mode = FDFS_MODE_READ | FDFS_MODE_WRITE,
+	.id = "100001",
+	.ip = "10.1.1.197",
+	.version = "6.16.1",
+	.joined = 5,
+	.started = 6,
+	.total_mib = 7,
+	.free_mib = 8,
+	.paths = 2,
+	.subdirs = 256,
+	.port = 23000,
+	.connections = 9,
+	.counters = { [FDFS_COUNT_UPLOAD_OK] = 11, [FDFS_LAST_BEAT] = 12 },
+	.trunk_server = true,
+};
+
+TEST(storage_records_have_the_lengths_that_clients_check)
+{
+	static const struct {
+		enum fdfs_layout layout;
+		enum fdfs_ip_width width;
+		size_t len;
+	} shapes[] = {
+		{ FDFS_LAYOUT_CURRENT, FDFS_IP_16, 487 },
+		{ FDFS_LAYOUT_CURRENT, FDFS_IP_46, 517 },
+		{ FDFS_LAYOUT_105_612, FDFS_IP_16, 612 },
+		{ FDFS_LAYOUT_105_612, FDFS_IP_46, 642 },
+	};
+	size_t len, count;
+
+	for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+		struct fdfs_storage_record again;
+
+		fdfs_put_storage_record(fresh(), shapes[i].layout, shapes[i].width, &storage);
+		fdfs_put_storage_record(&out, shapes[i].layout, shapes[i].width, &storage);
+		assert_true(buf_ok(&out));
+		assert_int_equal(out.len, 2 * shapes[i].len);
+		assert_true(fdfs_storage_records(buf_span(&out), &len, &count));
+		assert_int_equal(len, shapes[i].len);
+		assert_int_equal(count, 2);
+		assert_true(fdfs_get_storage_record(span_of(out.data + len, len), &again));
+		assert_memory_equal(&again, &storage, sizeof storage);
+	}
+}
+
+TEST(storage_records_have_their_fields_where_clients_look)
+{
+	fdfs_put_storage_record(fresh(), FDFS_LAYOUT_CURRENT, FDFS_IP_16, &storage);
+	assert_int_equal(out.data[0], 7);
+	assert_string_equal((char *)out.data + 2, "100001");
+	assert_string_equal((char *)out.data + 18, "10.1.1.197");
+	assert_string_equal((char *)out.data + 50, "6.16.1");
+	assert_int_equal(load_be64(out.data + 66), 6);
+	assert_int_equal(load_be64(out.data + 130), 23000);
+	assert_int_equal(load_be32(out.data + 142), 9);
+	assert_int_equal(load_be64(out.data + 158), 11);
+	assert_int_equal(out.data[486], 1);
+	fdfs_put_storage_record(fresh(), FDFS_LAYOUT_105_612, FDFS_IP_16, &storage);
+	assert_string_equal((char *)out.data + 1, "100001");
+	assert_string_equal((char *)out.data + 17, "10.1.1.197");
+	assert_memory_equal(out.data + 177, "6.16.1", 6);
+	assert_int_equal(load_be64(out.data + 191), 6);
+	assert_int_equal(load_be64(out.data + 247), 23000);
+	assert_int_equal(load_be32(out.data + 267), 9);
+	assert_int_equal(load_be64(out.data + 283), 11);
+	assert_int_equal(out.data[611], 1);
+}
+
+static void beat_of(struct fdfs_beat *beat)
+{
+	*beat = (struct fdfs_beat){
+		.state = FDFS_STATE_ACTIVE,
+		.writable = true,
+		.group = "g01",
+		.id = "100001",
+		.address = { "fd00::1", 23000 },
+		.version = "0.1.0",
+		.started = 1,
+		.connections_max = 5,
+		.counters = { [41] = 42 },
+		.path_count = 256,
+		.paths = { { 3, 2, 1 }, [255] = { UINT64_C(1) << 53, 0, 9 } },
+	};
+}
+
+TEST(a_beat_comes_back_as_it_was)
+{
+	struct fdfs_beat *beat = malloc(sizeof *beat), *again = malloc(sizeof *again);
+
+	beat_of(beat);
+	fdfs_put_beat(fresh(), beat);
+	assert_true(fdfs_get_beat(buf_span(&out), again));
+	assert_memory_equal(beat, again, sizeof *beat);
+	for (size_t len = 0; len < out.len; len += 7)
+		assert_false(fdfs_get_beat(span_of(out.data, len), again));
+	free(beat);
+	free(again);
+}
+
+TEST(a_beat_that_makes_no_sense_is_refused)
+{
+	struct fdfs_beat *beat = malloc(sizeof *beat), *again = malloc(sizeof *again);
+
+	for (int wrong = 0; wrong < 7; wrong++) {
+		beat_of(beat);
+		switch (wrong) {
+		case 0:
+			strcpy(beat->group, "g-1");
+			break;
+		case 1:
+			beat->id[0] = '\0';
+			break;
+		case 2:
+			strcpy(beat->id, "a\nforged");
+			break;
+		case 3:
+			beat->address.port = 0;
+			break;
+		case 4:
+			beat->address.ip[0] = '\0';
+			break;
+		case 5:
+			beat->paths[7].free = UINT64_MAX;
+			break;
+		case 6:
+			beat->version[0] = '\x1b';
+			break;
+		}
+		fdfs_put_beat(fresh(), beat);
+		if (fdfs_get_beat(buf_span(&out), again))
+			fail_msg("case %d was accepted", wrong);
+	}
+	free(beat);
+	free(again);
+	buf_fini(&out);
+}

@@ -1,0 +1,189 @@
+#include "programs/storage_server/storage_requests.h"
+
+#include "unit.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const struct storage_limits limits = {
+	.group = "g01", .path_count = 2, .max_file_size = 1000000
+};
+
+/* size 1024 */
+#define NAME "M00/00/00/fwAAAmsC23SASnBNAAAEALcLTCY054.jpg"
+
+static enum storage_intake intake(uint8_t cmd, int64_t len)
+{
+	const struct fdfs_header header = { .len = len, .cmd = cmd };
+
+	return storage_intake(&limits, &header);
+}
+
+TEST(bodies_are_bounded_before_they_are_read)
+{
+	assert_int_equal(intake(FDFS_UPLOAD, 1000015), STORAGE_COLLECT);
+	assert_int_equal(intake(FDFS_UPLOAD, 1000016), STORAGE_DRAIN);
+	assert_int_equal(intake(FDFS_UPLOAD, 4000001), STORAGE_LEAVE);
+	assert_int_equal(intake(FDFS_UPLOAD, INT64_MAX), STORAGE_LEAVE);
+	assert_int_equal(intake(FDFS_UPLOAD, -1), STORAGE_HANG_UP);
+	assert_int_equal(intake(FDFS_DOWNLOAD, 76), STORAGE_COLLECT);
+	assert_int_equal(intake(FDFS_DOWNLOAD, 100000), STORAGE_DRAIN);
+	assert_int_equal(intake(99, 100000), STORAGE_DRAIN);
+	assert_int_equal(intake(99, INT64_MIN), STORAGE_HANG_UP);
+	assert_int_equal(intake(FDFS_QUIT, 0), STORAGE_HANG_UP);
+	assert_int_equal(intake(FDFS_ACTIVE_TEST, 0), STORAGE_COLLECT);
+}
+
+TEST(too_long_an_upload_is_told_apart_from_nonsense)
+{
+	struct fdfs_header header = { .len = 2000000, .cmd = FDFS_UPLOAD };
+	struct err err;
+
+	assert_int_equal(storage_refuse(&limits, &header, &err), -1);
+	assert_int_equal(storage_status(err.code, 0), EFBIG);
+	header.cmd = FDFS_DELETE;
+	assert_int_equal(storage_refuse(&limits, &header, &err), -1);
+	assert_int_equal(storage_status(err.code, 0), EINVAL);
+}
+
+static int read_file(const char *group, const char *name)
+{
+	struct fdfs_file_request file = { .name = span_str(name) };
+	struct file_id id;
+	struct buf body;
+	struct err err = { 0 };
+
+	strcpy(file.group, group);
+	buf_init(&body, 1000);
+	fdfs_put_file_request(&body, &file);
+	storage_read_file(&limits, buf_span(&body), &id, &err);
+	buf_fini(&body);
+	return storage_status(err.code, 0);
+}
+
+TEST(names_are_checked_before_anything_else)
+{
+	static const char *const bad[] = {
+		"M02/00/00/fwAAAmsC23SASnBNAAAEALcLTCY054.jpg", /* a store path it has not */
+		"00/00/fwAAAmsC23SASnBNAAAEALcLTCY054.jpg",     /* the old style */
+		"M00/0a/00/fwAAAmsC23SASnBNAAAEALcLTCY054.jpg", /* lower case */
+		"M00/00/../fwAAAmsC23SASnBNAAAEALcLTCY054.jpg", /* a way up */
+		"M00/00/00/",
+		"M",
+		"",
+	};
+
+	assert_int_equal(read_file("g01", NAME), 0);
+	assert_int_equal(read_file("g02", NAME), EINVAL);
+	assert_int_equal(read_file("", NAME), EINVAL);
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+		if (read_file("g01", bad[i]) != EINVAL)
+			fail_msg("accepted '%s'", bad[i]);
+}
+
+TEST(a_name_of_300_characters_is_refused)
+{
+	uint8_t body[16 + 300] = "g01";
+	struct file_id id;
+	struct err err;
+
+	memset(body + 16, 'A', 300);
+	memcpy(body + 16, NAME, 44);
+	assert_int_equal(storage_read_file(&limits, span_of(body, sizeof body), &id, &err), -1);
+	assert_int_equal(storage_status(err.code, 0), EINVAL);
+}
+
+static uint64_t from, len;
+
+static int range_of(const char *name, int64_t offset, int64_t bytes)
+{
+	struct fdfs_download_request request = {
+		.offset = offset,
+		.bytes = bytes,
+		.file = { .group = "g01", .name = span_str(name) },
+	};
+	struct file_id id;
+	struct buf body;
+	struct err err = { 0 };
+
+	buf_init(&body, 1000);
+	fdfs_put_download_request(&body, &request);
+	storage_read_download(&limits, buf_span(&body), &id, &from, &len, &err);
+	buf_fini(&body);
+	return storage_status(err.code, 0);
+}
+
+TEST(ranges_are_clipped)
+{
+	assert_int_equal(range_of(NAME, 0, 0), 0);
+	assert_int_equal(from, 0);
+	assert_int_equal(len, 1024);
+	assert_int_equal(range_of(NAME, 10, 20), 0);
+	assert_int_equal(from, 10);
+	assert_int_equal(len, 20);
+	assert_int_equal(range_of(NAME, 1000, 5000), 0);
+	assert_int_equal(len, 24);
+	assert_int_equal(range_of(NAME, 1023, INT64_MAX), 0);
+	assert_int_equal(len, 1);
+}
+
+TEST(ranges_outside_of_the_file_are_refused)
+{
+	assert_int_equal(range_of(NAME, 1024, 0), EINVAL);
+	assert_int_equal(range_of(NAME, 1025, 1), EINVAL);
+	assert_int_equal(range_of(NAME, -1, 1), EINVAL);
+	assert_int_equal(range_of(NAME, 0, -1), EINVAL);
+	assert_int_equal(range_of(NAME, INT64_MIN, INT64_MIN), EINVAL);
+	assert_int_equal(range_of(NAME, INT64_MAX, 1), EINVAL);
+}
+
+TEST(an_empty_file_has_an_empty_range)
+{
+	struct file_id id = { .group = "g01", .source = { 127, 0, 0, 2 }, .ext = "jpg" };
+
+	assert_true(file_id_make(&id, 1));
+	assert_int_equal(range_of(id.name, 0, 0), 0);
+	assert_int_equal(from, 0);
+	assert_int_equal(len, 0);
+	assert_int_equal(range_of(id.name, 0, 5), 0);
+	assert_int_equal(len, 0);
+	assert_int_equal(range_of(id.name, 1, 0), EINVAL);
+}
+
+static int upload(uint8_t path, const char *ext, uint64_t size)
+{
+	struct fdfs_upload_request request = { .path = path, .size = size };
+	struct buf body;
+	struct err err = { 0 };
+
+	strcpy(request.ext, ext);
+	buf_init(&body, 1000);
+	fdfs_put_upload_head(&body, &request);
+	buf_put_str(&body, "abc");
+	storage_read_upload(&limits, buf_span(&body), &request, &err);
+	buf_fini(&body);
+	return storage_status(err.code, 0);
+}
+
+TEST(uploads_are_checked)
+{
+	assert_int_equal(upload(0, "jpg", 3), 0);
+	assert_int_equal(upload(1, "tar.gz", 3), 0);
+	assert_int_equal(upload(FDFS_ANY_PATH, "", 3), 0);
+	assert_int_equal(upload(2, "jpg", 3), EINVAL);
+	assert_int_equal(upload(0, "a/b", 3), EINVAL);
+	assert_int_equal(upload(0, "a b", 3), EINVAL);
+	assert_int_equal(upload(0, "jpg", 4), EINVAL);
+	assert_int_equal(upload(0, "jpg", 2), EINVAL);
+	assert_int_equal(upload(0, "jpg", UINT64_MAX), EINVAL);
+}
+
+TEST(who_asks_is_told_that_a_file_was_deleted)
+{
+	assert_int_equal(storage_status(ERR_GONE, 0), ENOENT);
+	assert_int_equal(storage_status(ERR_GONE, 2), ENOENT);
+	assert_int_equal(storage_status(ERR_GONE, FDFS_FLAG_TELL_GONE), FDFS_STATUS_GONE);
+	assert_int_equal(storage_status(ERR_NOT_FOUND, FDFS_FLAG_TELL_GONE), ENOENT);
+	assert_int_equal(storage_status(ERR_FULL, 0), ENOSPC);
+	assert_int_equal(storage_status(ERR_CORRUPT, 0), EIO);
+}
