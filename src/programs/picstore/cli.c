@@ -72,7 +72,7 @@ int cli_fail(const struct cli *cli, const struct err *err)
 
 void cli_json(json_t *object)
 {
-	char *text = json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII);
+	char *text = json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(6));
 
 	if (text == NULL)
 		abort();

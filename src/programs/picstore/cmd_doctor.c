@@ -432,7 +432,7 @@ static void report(struct doctor *d, const struct step *step, const char *outcom
 		return;
 	}
 	if (us < 0)
-		printf("%-4s %-26s\n", outcome, step->name);
+		printf("%-4s %s\n", outcome, step->name);
 	else
 		printf("%-4s %-26s %6.1f ms%s%s\n", outcome, step->name, (double)us / 1000,
 			text[0] == '\0' ? "" : "  ", text);

@@ -83,7 +83,7 @@ static void print_totals(const struct check *check, const struct fsck_totals *to
 	char size[16];
 
 	progress_size(size, totals->picture_bytes);
-	printf("%s: %s: %" PRIu64 " pictures of %s in %" PRIu64 " volumes", check->storage->name,
+	printf("%s: %s: %" PRIu64 " pictures of %s, volumes: %" PRIu64, check->storage->name,
 		fsck_clean(totals) ? "clean" : "NOT CLEAN", totals->pictures, size,
 		totals->volumes);
 	print_figure("deleted", totals->deleted);

@@ -105,5 +105,7 @@ uint8_t storage_status(enum err_code code, uint8_t flags)
 {
 	if (code == ERR_GONE && (flags & FDFS_FLAG_TELL_GONE) != 0)
 		return FDFS_STATUS_GONE;
+	if (code == ERR_CORRUPT && (flags & FDFS_FLAG_TELL_GONE) != 0)
+		return FDFS_STATUS_CORRUPT;
 	return (uint8_t)err_fdfs_status(code);
 }

@@ -43,6 +43,7 @@ int storage_read_file(
 int storage_read_download(const struct storage_limits *limits, struct span body, struct file_id *id,
 	uint64_t *from, uint64_t *len, struct err *err);
 
-/* The status byte for a failure.  What has been deleted was never there for those that
- * did not ask to be told (FDFS_FLAG_TELL_GONE in `flags`). */
+/* The status byte for a failure.  What has been deleted was never there, and damaged
+ * bytes are a disk error, for those that did not ask to be told (FDFS_FLAG_TELL_GONE in
+ * `flags`). */
 uint8_t storage_status(enum err_code code, uint8_t flags);
