@@ -93,13 +93,15 @@ static int upload_route(struct fdfs_client *client, const char *group, int64_t d
 	char chosen[FDFS_GROUP_WIDTH + 1];
 	bool any = group == NULL || *group == '\0';
 
-	if (fdfs_trackers_route_upload(client->trackers,
-		    any ? FDFS_QUERY_STORE_ONE : FDFS_QUERY_STORE_GROUP_ONE, any ? NULL : group,
-		    deadline, route, err) < 0)
-		return -1;
-	*peer = fdfs_tried_next(tried, route);
-	if (*peer != NULL || tried->count == 0)
-		return 0;
+	for (int i = 0; i < CLIENT_TRIES_MAX; i++) {
+		if (fdfs_trackers_route_upload(client->trackers,
+			    any ? FDFS_QUERY_STORE_ONE : FDFS_QUERY_STORE_GROUP_ONE,
+			    any ? NULL : group, deadline, route, err) < 0)
+			return -1;
+		*peer = fdfs_tried_next(tried, route);
+		if (*peer != NULL || tried->count == 0)
+			return 0;
+	}
 	memcpy(chosen, route->group, sizeof chosen);
 	if (fdfs_trackers_route_upload(
 		    client->trackers, FDFS_QUERY_STORE_GROUP_ALL, chosen, deadline, route, err) < 0)

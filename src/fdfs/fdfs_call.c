@@ -52,8 +52,11 @@ int fdfs_call(struct fdfs_pool *pool, struct fdfs_call *call, struct err *err)
 		return 0;
 	if (again && err->code != ERR_TIMEOUT && try_once(pool, call, true, &again, err) == 0)
 		return 0;
-	if (!call->reads && !call->not_done)
-		err->code = ERR_UNKNOWN;
+	if (!call->reads && !call->not_done) {
+		const struct err why = *err;
+
+		err_set(err, ERR_UNKNOWN, "%s; it may or may not have been done", why.text);
+	}
 	return -1;
 }
 

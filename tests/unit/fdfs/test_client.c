@@ -552,8 +552,11 @@ TEST(an_upload_to_a_dead_storage_goes_to_another)
 
 	add_id(&storage, &id);
 	start(&storage);
-	add_store(&tracker, dead, FDFS_IP_16);                             /* 101 */
-	add_store(&tracker, dead, FDFS_IP_16);                             /* 101, no help */
+	add_store(&tracker, dead, FDFS_IP_16); /* 101 */
+	add_store(&tracker, dead, FDFS_IP_16); /* 101, no help */
+	add_store(&tracker, dead, FDFS_IP_16);
+	add_store(&tracker, dead, FDFS_IP_16);
+	add_store(&tracker, dead, FDFS_IP_16);
 	add_store(&tracker, fake_server_port(storage.server), FDFS_IP_16); /* 107 */
 	start(&tracker);
 	client = client_of(fake_server_address(tracker.server), NULL, 5000);
