@@ -56,9 +56,9 @@ struct picture_checker_conf {
 	uint64_t max_bytes; /* of one picture */
 };
 
-/* Start the workers; call it before the process has threads, and before it has read
- * secrets, which the workers would inherit.  Formats that the decoders on this machine
- * cannot read are taken out of limits.formats.  NULL with err. */
+/* Start the workers; call it before the process has threads that do more than wait, and
+ * before it has read secrets, which the workers would inherit.  Formats that the
+ * decoders on this machine cannot read are taken out of limits.formats.  NULL with err. */
 struct picture_checker *picture_checker_new(
 	const struct picture_checker_conf *conf, struct err *err);
 void picture_checker_free(struct picture_checker *checker);
