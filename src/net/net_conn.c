@@ -1,9 +1,6 @@
 #include "net/net_conn.h"
 
-#include "net/sockaddr.h"
-
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,12 +15,7 @@ enum state { HEADER, WAITING, BODY, DRAIN, ANSWERING, WRITING, LINGER };
 struct net_conn {
 	struct net_conn *next, *prev;
 	struct net_server *server;
-	union {
-		uv_handle_t handle;
-		uv_stream_t stream;
-		uv_tcp_t tcp;
-		uv_pipe_t pipe;
-	} uv;
+	union net_stream uv;
 	enum state state;
 	bool reading;  /* uv_read_start is in effect */
 	bool finished; /* no request after this one: the server stops or the peer has ended */
@@ -549,26 +541,16 @@ void net_conn_finish(struct net_conn *conn)
 		conn->deadline_last = now_ms(conn) + STOP_MS;
 }
 
-/* The peer as text; false if it may not be here. */
+/* May the peer be here? */
 static bool admit(struct net_conn *conn)
 {
 	struct net_server *server = conn->server;
-	struct sockaddr_storage address;
-	int len = sizeof address;
-	char text[SOCKADDR_TEXT_MAX];
 
-	if (server->is_unix) {
-		strcpy(conn->peer, "unix");
-	} else {
-		if (uv_tcp_getpeername(&conn->uv.tcp, (struct sockaddr *)&address, &len) != 0)
-			return false; /* gone already */
-		sockaddr_text((struct sockaddr *)&address, (socklen_t)len, text);
-		snprintf(conn->peer, sizeof conn->peer, "%.*s", NET_PEER_MAX - 1, text);
-		if (server->allow != NULL &&
-			!allow_has(server->allow, (struct sockaddr *)&address)) {
+	if (!net_listener_admit(
+		    &server->listener, &conn->uv, server->allow, conn->peer, sizeof conn->peer)) {
+		if (conn->peer[0] != '\0')
 			trouble(server, NET_REFUSED, conn->peer);
-			return false;
-		}
+		return false;
 	}
 	if (server->count > server->max_connections) {
 		trouble(server, NET_TOO_MANY, conn->peer);
@@ -583,17 +565,13 @@ void net_conn_accept(struct net_server *server)
 
 	assert(conn != NULL);
 	conn->server = server;
-	if (server->is_unix)
-		uv_pipe_init(&server->loop->uv, &conn->uv.pipe, 0);
-	else
-		uv_tcp_init(&server->loop->uv, &conn->uv.tcp);
-	conn->uv.handle.data = conn;
 	conn->next = server->conns;
 	if (conn->next != NULL)
 		conn->next->prev = conn;
 	server->conns = conn;
 	server->count++;
-	if (uv_accept(&server->listener.stream, &conn->uv.stream) != 0 || !admit(conn)) {
+	if (!net_listener_accept(&server->listener, server->loop, &conn->uv, conn) ||
+		!admit(conn)) {
 		close_conn(conn);
 		return;
 	}

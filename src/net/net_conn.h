@@ -12,6 +12,7 @@
 
 #include "net/net_budget.h"
 #include "net/net_inside.h"
+#include "net/net_listener.h"
 #include "net/net_server.h"
 
 struct net_server {
@@ -21,13 +22,7 @@ struct net_server {
 	void *context;
 	const struct allow *allow;
 	int64_t max_connections, timeout_ms;
-	union {
-		uv_handle_t handle;
-		uv_stream_t stream;
-		uv_tcp_t tcp;
-		uv_pipe_t pipe;
-	} listener;
-	bool is_unix;
+	struct net_listener listener;
 	uv_timer_t sweep;
 	bool stopping;
 	struct net_conn *conns;

@@ -3,16 +3,9 @@
 #include "net/net_conn.h"
 
 #include <assert.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-enum {
-	BACKLOG = 1024,
-	SWEEP_MS = 250,   /* at most so much later than it is due is a deadline noticed */
-	KEEPALIVE_S = 60, /* idle peers are never closed, so dead ones have to be found */
-};
+enum { SWEEP_MS = 250 }; /* at most so much later than it is due is a deadline noticed */
 
 static void on_sweep(uv_timer_t *timer)
 {
@@ -54,7 +47,7 @@ static void stop(struct net_part *part)
 	if (server->stopping)
 		return;
 	server->stopping = true;
-	close_handle(&server->listener.handle);
+	close_handle(&server->listener.uv.handle);
 	if (server->conns == NULL) {
 		net_server_emptied(server);
 		return;
@@ -71,44 +64,6 @@ static void stop(struct net_part *part)
 static void free_server(struct net_part *part)
 {
 	free(part);
-}
-
-/* Connections inherit these, which saves calls for each. */
-static void set_tcp_options(int fd)
-{
-	int on = 1, after = KEEPALIVE_S;
-
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &after, sizeof after);
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &after, sizeof after);
-}
-
-static int listen_on(struct net_server *server, int fd)
-{
-	struct sockaddr_storage address;
-	socklen_t len = sizeof address;
-	int rc;
-
-	if (getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
-		close(fd);
-		return -1;
-	}
-	server->is_unix = address.ss_family == AF_UNIX;
-	if (server->is_unix) {
-		uv_pipe_init(&server->loop->uv, &server->listener.pipe, 0);
-		rc = uv_pipe_open(&server->listener.pipe, fd);
-	} else {
-		set_tcp_options(fd);
-		uv_tcp_init(&server->loop->uv, &server->listener.tcp);
-		rc = uv_tcp_open(&server->listener.tcp, fd);
-	}
-	server->listener.handle.data = server;
-	if (rc != 0) {
-		close(fd);
-		return -1;
-	}
-	return uv_listen(&server->listener.stream, BACKLOG, on_connection) == 0 ? 0 : -1;
 }
 
 struct net_server *net_server_new(
@@ -128,7 +83,7 @@ struct net_server *net_server_new(
 	server->timeout_ms = conf->timeout_ms;
 	server->bodies.limit = conf->body_memory;
 	server->replies.limit = conf->reply_memory;
-	if (listen_on(server, conf->fd) != 0) {
+	if (net_listener_open(&server->listener, loop, conf->fd, server, on_connection) != 0) {
 		/* The handle may be on the loop's list, which is its end to see to. */
 		err_set(err, ERR_IO, "cannot wait for connections");
 		server->stopping = true;

@@ -7,6 +7,7 @@
 #include "service/ready.h"
 #include "service/stat_socket.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
@@ -21,6 +22,7 @@ enum { SIGNAL_END = SIGUSR2 }; /* ends the thread that waits for signals */
 
 struct options {
 	const char *config, *instance, *listen;
+	uint16_t port;
 	bool test;
 };
 
@@ -38,6 +40,7 @@ static const struct option long_options[] = {
 	{ "config", required_argument, NULL, 'c' },
 	{ "instance", required_argument, NULL, 'i' },
 	{ "listen", required_argument, NULL, 'l' },
+	{ "port", required_argument, NULL, 'p' },
 	{ "test", no_argument, NULL, 't' },
 	{ "keys", no_argument, NULL, 'H' },
 	{ "version", no_argument, NULL, 'V' },
@@ -54,8 +57,10 @@ static void print_help(const struct service *service)
 	if (service->has_instances)
 		printf("  -i, --instance NAME   which [storage NAME] of it\n");
 	printf("  -l, --listen ADDRESS  host:port, [v6]:port or unix:/path, instead of the "
-	       "configured one\n"
-	       "  -t, --test            check the configuration and leave\n"
+	       "configured one\n");
+	if (service->has_ports)
+		printf("  -p, --port PORT       the configured address with another port\n");
+	printf("  -t, --test            check the configuration and leave\n"
 	       "  -H, --keys            print every configuration key with its default\n"
 	       "  -V, --version         print the version\n"
 	       "  -h, --help            print this\n");
@@ -71,6 +76,21 @@ static void print_keys(void)
 	buf_fini(&out);
 }
 
+static bool read_port(const char *text, uint16_t *port)
+{
+	char *end;
+	unsigned long value;
+
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (errno != 0 || *end != '\0' || value == 0 || value > UINT16_MAX)
+		return false;
+	*port = (uint16_t)value;
+	return true;
+}
+
 /* Returns -1 to go on, or the exit status to leave with. */
 static int read_options(
 	const struct service *service, int argc, char **argv, struct options *options)
@@ -78,7 +98,7 @@ static int read_options(
 	struct address address;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "c:i:l:tHVh", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "c:i:l:p:tHVh", long_options, NULL)) != -1) {
 		switch (option) {
 		case 'c':
 			options->config = optarg;
@@ -88,6 +108,13 @@ static int read_options(
 			break;
 		case 'l':
 			options->listen = optarg;
+			break;
+		case 'p':
+			if (!service->has_ports || !read_port(optarg, &options->port)) {
+				fprintf(stderr, "%s: '%s' is not a port%s\n", service->name, optarg,
+					service->has_ports ? "" : ", and would be of no use here");
+				return EXIT_WRONG;
+			}
 			break;
 		case 't':
 			options->test = true;
@@ -113,6 +140,10 @@ static int read_options(
 	if (options->listen != NULL && !address_parse(options->listen, &address)) {
 		fprintf(stderr, "%s: '%s' is not host:port, [v6]:port or unix:/path\n",
 			service->name, options->listen);
+		return EXIT_WRONG;
+	}
+	if (options->listen != NULL && options->port != 0) {
+		fprintf(stderr, "%s: --listen has the port already\n", service->name);
 		return EXIT_WRONG;
 	}
 	if (options->instance != NULL && !service->has_instances) {
@@ -255,7 +286,7 @@ int service_main(const struct service *service, int argc, char **argv)
 	struct options options = { 0 };
 	struct settings *settings;
 	struct err err = { 0 };
-	char name[64];
+	char name[64], port[8];
 	int status = read_options(service, argc, argv, &options);
 
 	if (status >= 0)
@@ -265,6 +296,17 @@ int service_main(const struct service *service, int argc, char **argv)
 		goto wrong;
 	context.settings = settings;
 	context.listen = options.listen;
+	context.port = options.port;
+	if (service->has_ports && (options.port != 0 || options.listen != NULL)) {
+		struct address address = { .port = options.port };
+
+		if (options.listen != NULL)
+			address_parse(options.listen, &address);
+		snprintf(port, sizeof port, "%u", address.port);
+		snprintf(name, sizeof name, "%s %s", service->name, port);
+		context.instance = port;
+		context.name = name;
+	}
 	if (service->has_instances) {
 		const struct storage_settings *storage = settings_storage(
 			settings, options.instance, &err);

@@ -7,6 +7,7 @@
  *     -c, --config FILE     the configuration
  *     -i, --instance NAME   which [storage NAME] (daemons that have instances)
  *     -l, --listen ADDRESS  instead of the configured address
+ *     -p, --port PORT       instead of its port (daemons that run several side by side)
  *     -t, --test            check the configuration and leave
  *     -H, --keys            print every configuration key
  *     -V, --version; -h, --help
@@ -42,15 +43,17 @@ struct service_counter {
 struct service_context {
 	const struct settings *settings;
 	const char *name;     /* as in the log: "storage_server g01" */
-	const char *instance; /* the -i option, or NULL */
+	const char *instance; /* the -i option, the port if one was given, or NULL */
 	const char *listen;   /* the -l option, or NULL */
+	uint16_t port;        /* the -p option, or 0 */
 	void *state;          /* the daemon's own */
 };
 
 struct service {
 	const char *name;    /* as it is installed */
 	const char *summary; /* a line for --help */
-	bool has_instances;
+	bool has_instances;  /* each is a [storage NAME] */
+	bool has_ports;      /* each has a port of its own */
 	struct service_counter *counters;
 	size_t counter_count;
 

@@ -33,6 +33,12 @@ struct storage_settings {
 	int64_t upload_memory; /* for contents on their way in, all connections together */
 };
 
+/* What each service that speaks framed packages has in its own section. */
+struct frame_settings {
+	char *listen;
+	int64_t threads; /* that answer; not there for services that need none */
+};
+
 struct settings {
 	char *file; /* where this was read from */
 
@@ -94,6 +100,19 @@ struct settings {
 
 	/* [http] */
 	char *gateway; /* host:port of lighttpd */
+
+	/* [services]: what all that speak framed packages share */
+	int64_t byte_order; /* enum byte_order */
+	int64_t max_package;
+	struct conf_list services_allow;
+	int64_t services_max_connections;
+	int64_t services_timeout; /* longest wait for a peer in the middle of something */
+
+	/* [sess_check_svr] */
+	struct frame_settings sess_check;
+	char *sess_check_store; /* folder of the database */
+	int64_t sess_check_limit;
+	char *sess_check_redis; /* host:port or unix:/path; empty: SQLite */
 };
 
 /* The table, for -t, the sample and the documentation. */

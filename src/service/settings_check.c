@@ -54,6 +54,16 @@ static bool network_ok(const char *text)
 	return strtol(slash + 1, &end, 10) <= bits && *end == '\0' && errno == 0;
 }
 
+static int check_networks(const char *key, const struct conf_list *list, struct err *err)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (!network_ok(list->items[i]))
+			return err_set(err, ERR_CONFIG,
+				"%s: '%.60s' is not an address or network (10.0.0.0/8)", key,
+				list->items[i]);
+	return 0;
+}
+
 static int check_group(const char *key, const char *group, struct err *err)
 {
 	if (!file_id_group_ok(span_str(group)))
@@ -173,11 +183,9 @@ int settings_check(struct settings *settings, struct err *err)
 	if (check_hosts("[fdfs] tracker_server", &settings->tracker_server, false, err) != 0 ||
 		check_hosts("[varnish] servers", &settings->varnish, true, err) != 0)
 		return -1;
-	for (size_t i = 0; i < settings->allow.count; i++)
-		if (!network_ok(settings->allow.items[i]))
-			return err_set(err, ERR_CONFIG,
-				"[fdfs] allow: '%.60s' is not an address or network (10.0.0.0/8)",
-				settings->allow.items[i]);
+	if (check_networks("[fdfs] allow", &settings->allow, err) != 0 ||
+		check_networks("[services] allow", &settings->services_allow, err) != 0)
+		return -1;
 	if (settings->store_lookup == 2 &&
 		check_group("[tracker] store_group", settings->store_group, err) != 0)
 		return -1;

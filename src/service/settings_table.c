@@ -164,6 +164,29 @@ static const struct conf_key keys[] = {
 
 	KEY(http, gateway, ADDRESS, gateway, "127.0.0.1:8080",
 		"Where the web server behind the cache listens."),
+
+	CHOICE(services, byte_order, byte_order, "little", "little|big",
+		"Order of the bytes of integers in framed packages, of all services and of "
+		"their callers."),
+	LIMITED(services, max_package, SIZE, max_package, "1M", K, 64 * M,
+		"Longest framed package; a longer one is refused and its connection closed."),
+	KEY(services, allow, LIST, services_allow, "127.0.0.0/8 ::1",
+		"Addresses and networks that may connect to the services; all others are "
+		"refused."),
+	LIMITED(services, max_connections, INT, services_max_connections, "1024", 1, 1000000,
+		"Most connections that a service keeps open at a time."),
+	LIMITED(services, timeout, DURATION, services_timeout, "30s", 100 * MS, HOUR,
+		"Longest wait for a peer in the middle of a package."),
+
+	KEY(sess_check_svr, listen, ADDRESS, sess_check.listen, "127.0.0.1:7003",
+		"Address of sess_check_svr."),
+	KEY(sess_check_svr, folder, PATH, sess_check_store, "/var/lib/picstore/sessions",
+		"Folder of its database; made if it is not there."),
+	LIMITED(sess_check_svr, checks, INT, sess_check_limit, "30", 1, 1000000,
+		"How often a session key may be used."),
+	KEY(sess_check_svr, redis, ADDRESS, sess_check_redis, "",
+		"A Redis server that keeps the counts, so that several machines share them; "
+		"empty: the database in folder."),
 };
 
 static const char *const named_sections[] = { "storage", NULL };

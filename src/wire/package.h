@@ -13,6 +13,7 @@
  *     3002    DELETE, into the delete log       empty
  *     3005    CUT                               CUT REPLY
  *     3030    DELETE, now                       empty
+ *     0x10B0  empty                             empty: whoever answers lives
  *     0x10B5  SESSION                           SESSION REPLY
  *
  *     CUT, 92 bytes: hostid u32, url c64, clip_w u32, clip_h u32, start_x i32,
@@ -42,6 +43,7 @@ enum package_cmd {
 	CMD_DELETE_LATER = 3002,
 	CMD_CUT = 3005,
 	CMD_DELETE_NOW = 3030,
+	CMD_PING = 0x10B0,
 	CMD_SESSION = 0x10B5,
 };
 
