@@ -285,7 +285,7 @@ bool fdfs_get_group_record(struct span record, struct fdfs_group_record *out)
 	cursor_get_field(&in, name, FDFS_GROUP_WIDTH + 1);
 	if (!file_id_group_ok(span_str(name)))
 		return false;
-	memcpy(out->name, name, sizeof out->name);
+	memcpy(out->name, name, strlen(name) + 1);
 	out->total_mib = cursor_get_be64(&in);
 	out->free_mib = cursor_get_be64(&in);
 	if (!old)
