@@ -36,10 +36,10 @@ static bool peer_make(const char *host, uint16_t port, struct fdfs_peer *peer)
 	if (port == 0 || strlen(host) >= sizeof made.host)
 		return false;
 	snprintf(made.host, sizeof made.host, "%s", host);
-	if (strchr(host, ':') != NULL)
-		snprintf(made.text, sizeof made.text, "[%s]:%u", host, port);
+	if (strchr(made.host, ':') != NULL)
+		snprintf(made.text, sizeof made.text, "[%s]:%u", made.host, port);
 	else
-		snprintf(made.text, sizeof made.text, "%s:%u", host, port);
+		snprintf(made.text, sizeof made.text, "%s:%u", made.host, port);
 	*peer = made;
 	return true;
 }
