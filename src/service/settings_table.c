@@ -141,7 +141,7 @@ static const struct conf_key keys[] = {
 		"Longest time that one picture may be decoded for."),
 	LIMITED(upload, check_memory, SIZE, check_memory, "1G", 64 * M, T,
 		"Most address space of a process that decodes."),
-	KEY(upload, formats, LIST, formats, "jpeg png gif webp",
+	KEY(upload, formats, LIST, formats, "jpeg png gif webp avif heic",
 		"Formats that are accepted, of jpeg, png, gif, webp, avif and heic."),
 	KEY(upload, keys_des, BOOL, keys_des, "yes",
 		"Accept DES session keys: for clients that exist; a stranger can forge them "
