@@ -94,6 +94,7 @@ struct settings {
 
 	/* [varnish] */
 	char *varnish_listen;     /* of the cache that "picstore up" starts */
+	int64_t varnish_cache;    /* bytes of pictures that it keeps */
 	struct conf_list varnish; /* host:port of every cache to purge */
 	char *public_url;         /* how clients reach it, for texts that are shown */
 	char *varnish_name;       /* -n of the local varnishd, for status */

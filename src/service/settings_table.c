@@ -155,6 +155,8 @@ static const struct conf_key keys[] = {
 
 	KEY(varnish, listen, ADDRESS, varnish_listen, "0.0.0.0:8081",
 		"Where the cache that \"picstore up\" starts listens: the one public port."),
+	LIMITED(varnish, cache, SIZE, varnish_cache, "256M", M, T,
+		"Memory that the cache that \"picstore up\" starts keeps pictures in."),
 	KEY(varnish, servers, LIST, varnish, "127.0.0.1:8081",
 		"Every cache, host:port, that deleted pictures are purged from."),
 	KEY(varnish, public_url, TEXT, public_url, "http://127.0.0.1:8081",
