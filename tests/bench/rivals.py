@@ -1,0 +1,57 @@
+"""The rivals: Varnish with a default VCL, in front of lighttpd that serves plain files."""
+
+import os
+
+from rig import Server, free_port
+
+LIGHTTPD_CONF = """\
+server.document-root = "{root}"
+server.bind = "{socket}"
+server.errorlog = "{folder}/lighttpd-error.log"
+server.max-connections = 4096
+server.max-fds = 18000
+mimetype.assign = ( ".jpg" => "image/jpeg" )
+"""
+
+BARE_VCL = """\
+vcl 4.1;
+backend files {{ .path = "{socket}"; }}
+"""
+
+
+def write(folder, name, text):
+    path = os.path.join(folder, name)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+class PlainFiles:
+    """Varnish, bare, at `port` in front of lighttpd, bare, with `root` as its files."""
+
+    def __init__(self, folder, shm, root, cache):
+        self.servers = []
+        socket = os.path.join(folder, "plain.sock")
+        log = os.path.join(folder, "rivals.log")
+        conf = write(folder, "plain.conf",
+                     LIGHTTPD_CONF.format(root=root, socket=socket, folder=folder))
+        vcl = write(folder, "bare.vcl", BARE_VCL.format(socket=socket))
+        self.varnish_dir = os.path.join(shm, "bare")
+        self.port = free_port()
+        os.makedirs(self.varnish_dir)
+        try:
+            lighttpd = Server(["lighttpd", "-D", "-f", conf], log)
+            self.servers.append(lighttpd)
+            lighttpd.wait_ready(socket)
+            varnish = Server([
+                "varnishd", "-F", "-j", "none", "-n", self.varnish_dir, "-f", vcl,
+                "-a", f"127.0.0.1:{self.port}", "-s", f"malloc,{cache}"], log)
+            self.servers.insert(0, varnish)
+            varnish.wait_ready(self.port)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self):
+        for server in self.servers:
+            server.stop()
