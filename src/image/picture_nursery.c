@@ -1,7 +1,6 @@
-#include "image/picture_worker.h"
+#include "image/picture_nursery.h"
 
 #include "image/jail.h"
-#include "image/picture_probe.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -53,6 +52,15 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* "picture-worker"; the kernel keeps 15 characters. */
+static void name_process(const struct picture_jobs_conf *conf, const char *role)
+{
+	char name[16];
+
+	snprintf(name, sizeof name, "%.7s-%s", conf->trade->name, role);
+	prctl(PR_SET_NAME, name);
+}
+
 static bool has_served_enough(uint64_t pictures, long start_kb)
 {
 	struct rusage used;
@@ -63,62 +71,98 @@ static bool has_served_enough(uint64_t pictures, long start_kb)
 	       used.ru_maxrss - start_kb > GROWTH_MAX_KB;
 }
 
-static void judge(
-	const struct picture_checker_conf *conf, struct span bytes, struct picture_verdict *verdict)
+static void fail(struct picture_reply *reply, const struct err *err)
 {
-	struct picture_facts facts = { 0 };
-	struct err err = { 0 };
-
-	if (picture_probe(&conf->limits, bytes, &facts, &err) < 0) {
-		verdict->code = (int32_t)err.code;
-		snprintf(verdict->text, sizeof verdict->text, "%.*s", (int)sizeof verdict->text - 1,
-			err.text);
-	}
-	verdict->format = facts.format;
-	verdict->width = facts.width;
-	verdict->height = facts.height;
-	verdict->frames = facts.frames;
+	reply->code = (int32_t)err->code;
+	snprintf(reply->text, sizeof reply->text, "%.*s", (int)sizeof reply->text - 1, err->text);
 }
 
-static _Noreturn void work(const struct picture_checker_conf *conf, pid_t nursery)
+size_t picture_room_at(const struct picture_jobs_conf *conf)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return (conf->max_bytes + page - 1) / page * page;
+}
+
+size_t picture_memory_len(const struct picture_jobs_conf *conf)
+{
+	return picture_room_at(conf) + conf->max_result;
+}
+
+/* What a worker shares with the pool. */
+struct shared {
+	const uint8_t *picture;
+	uint8_t *room;
+};
+
+static bool map_shared(const struct picture_jobs_conf *conf, struct shared *shared)
+{
+	void *picture = mmap(NULL, conf->max_bytes, PROT_READ, MAP_SHARED, MEMORY_FD, 0);
+	void *room = NULL;
+
+	if (conf->max_result > 0)
+		room = mmap(NULL, conf->max_result, PROT_READ | PROT_WRITE, MAP_SHARED, MEMORY_FD,
+			(off_t)picture_room_at(conf));
+	*shared = (struct shared){ picture, room };
+	return picture != MAP_FAILED && room != MAP_FAILED;
+}
+
+static void do_job(const struct picture_jobs_conf *conf, const struct shared *shared,
+	const struct picture_ask *ask, struct picture_reply *reply)
+{
+	struct err err = { 0 };
+	struct picture_job job = {
+		.picture = span_of(shared->picture, ask->len),
+		.wish = ask->wish,
+		.finding = reply->finding,
+		.room = shared->room,
+		.room_len = conf->max_result,
+	};
+
+	if (conf->trade->work(conf->context, conf->formats, &job, &err) < 0)
+		fail(reply, &err);
+	else
+		reply->result_len = job.result_len;
+}
+
+static _Noreturn void work(const struct picture_jobs_conf *conf, pid_t nursery)
 {
 	struct jail jail = {
 		.memory = conf->memory,
 		.cpu_seconds = CPU_SECONDS_MAX + conf->timeout_ms / 1000 + 2,
 	};
-	uint8_t *memory = mmap(NULL, conf->max_bytes, PROT_READ, MAP_SHARED, MEMORY_FD, 0);
-	struct picture_verdict ready = { 0 };
+	struct picture_reply ready = { 0 };
+	struct shared shared;
 	struct err err = { 0 };
 	struct rusage start;
 
-	if (memory == MAP_FAILED || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != nursery)
+	if (!map_shared(conf, &shared) || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
+		getppid() != nursery)
 		_exit(1);
 	close(MEMORY_FD);
-	prctl(PR_SET_NAME, "picture-worker");
+	name_process(conf, "worker");
 	getrusage(RUSAGE_SELF, &start);
 	if (jail_enter(&jail, &err) < 0) {
-		ready.code = (int32_t)err.code;
-		snprintf(ready.text, sizeof ready.text, "%.*s", (int)sizeof ready.text - 1,
-			err.text);
+		fail(&ready, &err);
 		ready.leaving = 1;
 	}
 	if (send(WORKER_FD, &ready, sizeof ready, MSG_NOSIGNAL) != sizeof ready || ready.leaving)
 		_exit(1);
 	for (uint64_t pictures = 1;; pictures++) {
-		struct picture_job job;
-		struct picture_verdict verdict = { 0 };
+		struct picture_ask ask;
+		struct picture_reply reply = { 0 };
 
-		if (recv(WORKER_FD, &job, sizeof job, 0) != sizeof job || job.len > conf->max_bytes)
+		if (recv(WORKER_FD, &ask, sizeof ask, 0) != sizeof ask || ask.len > conf->max_bytes)
 			_exit(0);
-		judge(conf, span_of(memory, job.len), &verdict);
-		verdict.leaving = has_served_enough(pictures, start.ru_maxrss);
-		if (send(WORKER_FD, &verdict, sizeof verdict, MSG_NOSIGNAL) != sizeof verdict ||
-			verdict.leaving)
+		do_job(conf, &shared, &ask, &reply);
+		reply.leaving = has_served_enough(pictures, start.ru_maxrss);
+		if (send(WORKER_FD, &reply, sizeof reply, MSG_NOSIGNAL) != sizeof reply ||
+			reply.leaving)
 			_exit(0);
 	}
 }
 
-/* Receive the order for a worker and its descriptors; false when the checker has gone. */
+/* Receive the order for a worker and its descriptors; false when the pool has gone. */
 static bool receive_order(int control, int fds[2])
 {
 	union {
@@ -170,7 +214,7 @@ static bool send_pidfd(int control, int32_t status, int pidfd)
 }
 
 /* Fork one worker that has `fds` as its only descriptors. */
-static pid_t start_worker(const struct picture_checker_conf *conf, const int fds[2])
+static pid_t start_worker(const struct picture_jobs_conf *conf, const int fds[2])
 {
 	pid_t nursery = getpid(), pid = fork();
 
@@ -183,9 +227,9 @@ static pid_t start_worker(const struct picture_checker_conf *conf, const int fds
 	work(conf, nursery);
 }
 
-_Noreturn void picture_nursery(int control, const struct picture_checker_conf *conf)
+_Noreturn void picture_nursery(int control, const struct picture_jobs_conf *conf)
 {
-	struct picture_checker_conf mine = *conf;
+	struct picture_jobs_conf mine = *conf;
 	struct picture_hello hello = { 0 };
 	struct err err = { 0 };
 	int fds[2];
@@ -199,12 +243,12 @@ _Noreturn void picture_nursery(int control, const struct picture_checker_conf *c
 	be_quiet();
 	if (dup2(0, MEMORY_FD) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		_exit(1);
-	prctl(PR_SET_NAME, "picture-nursery");
-	hello.formats = picture_probe_init(mine.limits.formats, &err);
+	name_process(conf, "nursery");
+	hello.formats = mine.trade->prepare(mine.context, mine.formats, &err);
 	snprintf(hello.text, sizeof hello.text, "%.*s", (int)sizeof hello.text - 1, err.text);
 	if (send(control, &hello, sizeof hello, MSG_NOSIGNAL) != sizeof hello || hello.formats == 0)
 		_exit(1);
-	mine.limits.formats = hello.formats;
+	mine.formats = hello.formats;
 	while (receive_order(control, fds)) {
 		pid_t pid = start_worker(&mine, fds);
 		int32_t status = pid < 0 ? errno : 0;
