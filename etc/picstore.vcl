@@ -14,10 +14,10 @@
 #     probe gateway_probe {
 #             .request = "GET / HTTP/1.1" "Host: probe" "Connection: close";
 #             .expected_response = 404;       # lighttpd's own answer to "/"
-#             .interval = 1s; .timeout = 1s; .window = 3; .threshold = 2; .initial = 2;
+#             .interval = 300ms; .timeout = 1s; .window = 4; .threshold = 3; .initial = 3;
 #     }
 #     backend gateway {
-#             .host = "127.0.0.1"; .port = "8080";       # or .path = "/a/unix/socket";
+#             .path = "/run/picstore/gateway.sock";  # or .host and .port, which costs more
 #             .probe = gateway_probe;
 #             .connect_timeout = 2s; .first_byte_timeout = 60s; .between_bytes_timeout = 30s;
 #             .max_connections = 1000;

@@ -268,8 +268,8 @@ static int write_vcl(const struct up_place *place, struct err *err)
 		"probe gateway_probe {\n"
 		"\t.request = \"GET / HTTP/1.1\" \"Host: probe\" \"Connection: close\";\n"
 		"\t.expected_response = 404;\n"
-		"\t.interval = 1s; .timeout = 1s;\n"
-		"\t.window = 3; .threshold = 2; .initial = 2;\n"
+		"\t.interval = 300ms; .timeout = 1s;\n"
+		"\t.window = 4; .threshold = 3; .initial = 3;\n"
 		"}\n");
 	buf_printf(&text,
 		"backend gateway {\n"
