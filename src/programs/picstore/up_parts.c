@@ -48,6 +48,13 @@ void up_parts_list(struct up_parts *parts, const struct settings *settings)
 
 void up_put_quoted(struct buf *out, const char *text)
 {
+	static const char bare[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				   "0123456789/._-+:=,@";
+
+	if (text[0] != '\0' && text[strspn(text, bare)] == '\0') {
+		buf_put_str(out, text);
+		return;
+	}
 	buf_put_str(out, "'");
 	for (; *text != '\0'; text++) {
 		if (*text == '\'')

@@ -34,5 +34,5 @@ void up_parts_list(struct up_parts *parts, const struct settings *settings);
 int up_parts_write(const struct up_parts *parts, const struct up_place *place,
 	const struct settings *settings, struct err *err);
 
-/* Write `text` between single quotes, as shells read it. */
+/* Write `text` as one word that shells read: in single quotes where it has to be. */
 void up_put_quoted(struct buf *out, const char *text);

@@ -308,7 +308,8 @@ static void signal_children(int signal)
 	snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
 	file = fopen(path, "re");
 	while (file != NULL && fscanf(file, "%d", &pid) == 1)
-		kill(pid, signal);
+		if (pid > 1)
+			kill(pid, signal);
 	if (file != NULL)
 		fclose(file);
 }
