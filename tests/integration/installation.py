@@ -73,13 +73,14 @@ class Installation:
         self.storage = {"g01": self.base + 4, "g02": self.base + 5}
         self.url = f"http://127.0.0.1:{self.varnish}"
         self.settings = settings or {}
+        self.program = PICSTORE
         self.process = None
         self.output = self.scratch / "up.out"
 
     # -- the whole
 
     def command(self, *options):
-        return [PICSTORE, "up", "--home", self.home, *user_options(), *options]
+        return [self.program, "up", "--home", self.home, *user_options(), *options]
 
     def configure(self, settings):
         """Change settings; of a home that was never started too."""

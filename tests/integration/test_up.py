@@ -7,7 +7,7 @@ import subprocess
 
 import pictures
 import web
-from installation import SAMPLE
+from installation import BUILD, SAMPLE
 from wait import until
 
 
@@ -163,3 +163,13 @@ def test_a_folder_that_cannot_be_written_into_settings_is_refused(installations)
     one.launch()
     assert one.process.wait(30) == 1
     assert "--home" in one.said()
+
+
+def test_an_installed_copy_runs_without_its_source(installations):
+    one = installations()
+    programs = one.scratch / "programs"
+    subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--quiet"], check=True,
+                   capture_output=True, env={**os.environ, "DESTDIR": str(programs)})
+    one.program = next(programs.rglob("bin/picstore"))
+    one.start()
+    assert str(BUILD) not in one.said()

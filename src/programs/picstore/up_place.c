@@ -397,20 +397,19 @@ int up_place_secrets(const struct up_place *place, struct err *err)
 int up_place_program(
 	const struct up_place *place, const char *name, char out[UP_PATH], struct err *err)
 {
+	static const char *const places[] = { "%s/%s", "%s/../%s/%s", "%s/../libexec/picstore/%s" };
 	char folder[UP_PATH];
 	const char *path = getenv("PATH");
 
 	memcpy(folder, place->self, sizeof folder);
 	parent(folder);
-	/* beside us; in a build folder of its own; where Debian has it */
-	if (up_path(out, err, "%s/%s", folder, name) < 0)
-		return -1;
-	if (access(out, X_OK) == 0 && is_file(out))
-		return 0;
-	if (up_path(out, err, "%s/../%s/%s", folder, name, name) < 0)
-		return -1;
-	if (access(out, X_OK) == 0)
-		return 0;
+	/* beside us; in a build folder of its own; where it is installed; Debian's */
+	for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+		if (up_path(out, err, places[i], folder, name, name) < 0)
+			return -1;
+		if (access(out, X_OK) == 0 && is_file(out))
+			return 0;
+	}
 	while (path != NULL && *path != '\0') {
 		size_t len = strcspn(path, ":");
 
