@@ -51,6 +51,8 @@ struct net_loop *net_loop_new(struct err *err)
 {
 	struct net_loop *loop = calloc(1, sizeof *loop);
 
+	/* libuv would have 4, which keeps few disks busy.  It asks at the first work. */
+	setenv("UV_THREADPOOL_SIZE", "16", 0);
 	if (loop == NULL || uv_loop_init(&loop->uv) != 0) {
 		err_set(err, ERR_INTERNAL, "cannot make an event loop");
 		free(loop);

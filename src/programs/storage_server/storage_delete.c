@@ -8,7 +8,6 @@
 struct delete
 {
 	struct engine_remove remove;
-	struct storage *storage;
 	struct net_request *request;
 };
 
@@ -21,7 +20,7 @@ static void on_done(struct engine_remove *remove)
 		storage_counters[STORAGE_DELETES].value++;
 		fdfs_reply(delete->request, 0, NULL);
 	} else {
-		storage_fail(delete->storage, delete->request, &remove->err);
+		storage_fail(delete->request, &remove->err);
 	}
 	free(delete);
 }
@@ -34,11 +33,10 @@ void storage_delete(struct storage *storage, struct net_request *request)
 	assert(delete != NULL);
 	*delete = (struct delete){
 		.remove = { .done = on_done, .context = delete },
-		.storage = storage,
 		.request = request,
 	};
 	if (storage_read_file(&storage->limits, request->body, &delete->remove.id, &err) != 0) {
-		storage_fail(storage, request, &err);
+		storage_fail(request, &err);
 		free(delete);
 		return;
 	}

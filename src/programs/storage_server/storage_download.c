@@ -25,15 +25,13 @@ struct download {
 
 static void finish(struct download *download)
 {
-	struct storage *storage = download->storage;
-
 	if (download->err.code == ERR_NONE) {
 		storage_counters[STORAGE_DOWNLOADS].value++;
 		storage_counters[STORAGE_BYTES_OUT].value += (int64_t)download->len;
 		fdfs_reply_slice(download->request, &download->content,
 			span_of(download->content.data + download->from, (size_t)download->len));
 	} else {
-		storage_fail(storage, download->request, &download->err);
+		storage_fail(download->request, &download->err);
 	}
 	buf_fini(&download->content);
 	free(download);

@@ -43,7 +43,7 @@ static void finish(struct info *info)
 		storage_counters[STORAGE_INFOS].value++;
 		fdfs_reply(info->request, 0, &body);
 	} else {
-		storage_fail(info->storage, info->request, &info->err);
+		storage_fail(info->request, &info->err);
 	}
 	free(info);
 }

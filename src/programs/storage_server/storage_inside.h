@@ -34,4 +34,5 @@ typedef void storage_command(struct storage *storage, struct net_request *reques
 storage_command storage_upload, storage_download, storage_info, storage_delete;
 
 /* Answer with the failure `err`, log and count it.  Any thread. */
-void storage_fail(struct storage *storage, struct net_request *request, const struct err *err);
+void storage_fail(struct net_request *request, const struct err *err);
+void storage_fail_and_close(struct net_request *request, const struct err *err);

@@ -54,94 +54,19 @@ static int64_t counted(enum storage_counter which)
 	return storage_counters[which].value;
 }
 
-/* ---- failures ---- */
-
-static void count_failure(uint8_t cmd, enum err_code code)
-{
-	switch (cmd) {
-	case FDFS_UPLOAD:
-		storage_counters[STORAGE_UPLOADS_FAILED].value++;
-		break;
-	case FDFS_DOWNLOAD:
-		storage_counters[STORAGE_DOWNLOADS_FAILED].value++;
-		break;
-	case FDFS_DELETE:
-		storage_counters[STORAGE_DELETES_FAILED].value++;
-		break;
-	case FDFS_FILE_INFO:
-		storage_counters[STORAGE_INFOS_FAILED].value++;
-		break;
-	}
-	switch (code) {
-	case ERR_BAD_REQUEST:
-	case ERR_BAD_ID:
-	case ERR_TOO_LARGE:
-		storage_counters[STORAGE_BAD_REQUESTS].value++;
-		break;
-	case ERR_NOT_FOUND:
-	case ERR_GONE:
-		storage_counters[STORAGE_NOT_FOUND].value++;
-		break;
-	case ERR_FULL:
-		storage_counters[STORAGE_FULL].value++;
-		break;
-	case ERR_CORRUPT:
-		storage_counters[STORAGE_CORRUPT].value++;
-		break;
-	default:
-		storage_counters[STORAGE_OTHER_ERRORS].value++;
-	}
-}
-
-static enum log_level level_of(enum err_code code)
-{
-	switch (code) {
-	case ERR_CORRUPT:
-		return LOG_ALARM;
-	case ERR_NOT_FOUND:
-	case ERR_GONE:
-		return LOG_INFO;
-	case ERR_BAD_REQUEST:
-	case ERR_BAD_ID:
-	case ERR_TOO_LARGE:
-	case ERR_FULL:
-	case ERR_BUSY:
-		return LOG_WARN;
-	default:
-		return LOG_ERROR;
-	}
-}
-
-void storage_fail(struct storage *storage, struct net_request *request, const struct err *err)
-{
-	struct fdfs_header header = fdfs_header_read(request->header);
-	bool quiet = header.cmd == FDFS_FILE_INFO && (header.status & FDFS_FLAG_QUIET) != 0 &&
-		     level_of(err->code) == LOG_INFO;
-	uint8_t status = storage_status(err->code, header.status);
-
-	(void)storage;
-	count_failure(header.cmd, err->code);
-	if (!quiet)
-		log_line(level_of(err->code), "%s: command %u: %s: %s", request->peer, header.cmd,
-			err_word(err->code), err->text);
-	if (err_fdfs_status(err->code) == err_fdfs_status(ERR_BAD_REQUEST))
-		fdfs_reply_close(request, status);
-	else
-		fdfs_reply(request, status, NULL);
-}
-
 /* ---- requests ---- */
 
 static void active_test(struct storage *storage, struct net_request *request)
 {
 	struct err err;
 
+	(void)storage;
 	if (request->body.len == 0) {
 		fdfs_reply(request, 0, NULL);
 		return;
 	}
 	err_set(&err, ERR_BAD_REQUEST, "an active test has no body");
-	storage_fail(storage, request, &err);
+	storage_fail(request, &err);
 }
 
 static const struct {
@@ -179,13 +104,10 @@ static void answer_uncollected(
 
 	storage_refuse(&storage->limits, header, &err);
 	if (storage_intake(&storage->limits, header) == STORAGE_DRAIN) {
-		storage_fail(storage, request, &err);
+		storage_fail(request, &err);
 		return;
 	}
-	count_failure(header->cmd, err.code);
-	log_line(level_of(err.code), "%s: command %u: %s: %s", request->peer, header->cmd,
-		err_word(err.code), err.text);
-	fdfs_reply_close(request, storage_status(err.code, header->status));
+	storage_fail_and_close(request, &err);
 }
 
 static void on_request(void *context, struct net_request *request)
@@ -205,7 +127,7 @@ static void on_request(void *context, struct net_request *request)
 			return;
 		}
 	err_set(&err, ERR_BAD_REQUEST, "there is no command %u", header.cmd);
-	storage_fail(storage, request, &err);
+	storage_fail(request, &err);
 }
 
 static void on_trouble(void *context, enum net_trouble what, const char *peer)

@@ -48,7 +48,7 @@ static void on_done(struct engine_put *put)
 		upload->storage->full_ms = clock_mono_ms();
 		storage_report_now(upload->storage->report);
 	}
-	storage_fail(upload->storage, upload->request, &put->err);
+	storage_fail(upload->request, &put->err);
 	free(upload);
 }
 
@@ -59,7 +59,7 @@ void storage_upload(struct storage *storage, struct net_request *request)
 	struct err err;
 
 	if (storage_read_upload(&storage->limits, request->body, &asked, &err) != 0) {
-		storage_fail(storage, request, &err);
+		storage_fail(request, &err);
 		return;
 	}
 	upload = calloc(1, sizeof *upload);

@@ -34,8 +34,8 @@ static int beats(const char *group, int host, uint64_t free, int64_t now_ms)
 		.paths = { { 100, free, 10 } },
 	};
 	snprintf(beat.group, sizeof beat.group, "%s", group);
-	snprintf(beat.id, sizeof beat.id, "10.0.0.%d", host);
-	snprintf(beat.address.ip, sizeof beat.address.ip, "10.0.0.%d", host);
+	snprintf(beat.id, sizeof beat.id, "10.0.0.%u", (unsigned)host % 256);
+	snprintf(beat.address.ip, sizeof beat.address.ip, "10.0.0.%u", (unsigned)host % 256);
 	return cluster_beat(&cluster, &beat, &links[host], now_ms, 1000, &err);
 }
 
