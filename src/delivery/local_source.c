@@ -2,6 +2,7 @@
 
 #include "core/address.h"
 #include "core/clock.h"
+#include "service/fcgi_service.h"
 
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -9,7 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RETRY_MS = 1000 };
+enum {
+	RETRY_MS = 1000,
+	QUICK_SIZE = 1 << 20, /* what is read and checked in less than 200 us */
+};
 
 struct local_storage {
 	const struct storage_settings *settings;
@@ -72,6 +76,7 @@ static struct engine *engine_of(
 		err_set(err, ERR_UNREACHABLE, "storage %s could not be opened a moment ago",
 			storage->settings->name);
 	} else if (engine == NULL) {
+		fcgi_service_waits();
 		engine = open_engine(storage, err);
 		storage->retry_ms = now_ms + RETRY_MS;
 		atomic_store_explicit(&storage->engine, engine, memory_order_release);
@@ -114,18 +119,13 @@ static enum delivery_holds local_holds(void *context, const struct file_id *id)
 	return holds;
 }
 
-static int local_read(void *context, const struct file_id *id, uint64_t place_from,
-	struct delivery_picture *picture, struct err *err)
+static int read_from(struct engine *engine, const struct file_id *id, unsigned flags,
+	uint64_t place_from, struct delivery_picture *picture, struct err *err)
 {
-	enum delivery_holds holds;
-	struct local_storage *storage = storage_of(context, id, &holds);
-	struct engine *engine = engine_of(context, storage, err);
 	struct err place_err;
 
-	if (engine == NULL)
-		return -1;
 	if (place_from > 0 && id->size >= place_from) {
-		if (engine_place(engine, id, &picture->place, &place_err) == 0)
+		if (engine_place(engine, id, flags, &picture->place, &place_err) == 0)
 			return 0;
 		picture->place.len = 0;
 		if (place_err.code != ERR_UNSUPPORTED) {
@@ -133,7 +133,27 @@ static int local_read(void *context, const struct file_id *id, uint64_t place_fr
 			return -1;
 		}
 	}
-	return engine_get(engine, id, 0, picture->content, err);
+	return engine_get(engine, id, flags, picture->content, err);
+}
+
+static int local_read(void *context, const struct file_id *id, uint64_t place_from,
+	struct delivery_picture *picture, struct err *err)
+{
+	enum delivery_holds holds;
+	struct local_storage *storage = storage_of(context, id, &holds);
+	struct engine *engine = engine_of(context, storage, err);
+
+	if (engine == NULL)
+		return -1;
+	/* Mostly the bytes are in memory, and nobody else need be troubled. */
+	if (id->size <= QUICK_SIZE) {
+		if (read_from(engine, id, ENGINE_NO_WAIT, place_from, picture, err) == 0)
+			return 0;
+		if (err->code != ERR_WOULD_BLOCK)
+			return -1;
+	}
+	fcgi_service_waits();
+	return read_from(engine, id, 0, place_from, picture, err);
 }
 
 struct local_source *local_source_new(const struct settings *settings, int64_t (*now_ms)(void))

@@ -1,5 +1,7 @@
 #include "delivery/remote_source.h"
 
+#include "service/fcgi_service.h"
+
 /* Trackers know which groups there are, and every other source is asked before. */
 static enum delivery_holds remote_holds(void *context, const struct file_id *id)
 {
@@ -11,6 +13,7 @@ static enum delivery_holds remote_holds(void *context, const struct file_id *id)
 static int remote_read(void *context, const struct file_id *id, uint64_t place_from,
 	struct delivery_picture *picture, struct err *err)
 {
+	fcgi_service_waits();
 	(void)place_from; /* the bytes come through a socket: they lie in no file here */
 	return fdfs_download(context, id, picture->content, err);
 }

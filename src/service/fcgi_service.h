@@ -2,7 +2,7 @@
  *
  * A few threads accept connections from one listening socket, read one request whole,
  * call `answer`, write the response.  The web server in front is the only peer and
- * gives each request a connection, so a thread a request is the leanest shape: four
+ * gives each request a connection, so a thread a request is the leanest shape: five
  * system calls.  FCGI_KEEP_CONN is honoured. */
 #pragma once
 
@@ -28,6 +28,12 @@ struct fcgi_service;
 /* Bind the socket (service.listen).  A stale socket file is replaced, one that a
  * living process answers on is ERR_EXISTS. */
 struct fcgi_service *fcgi_service_new(const struct fcgi_service_conf *conf, struct err *err);
+
+/* To be called in `answer` before anything that may take more than some 100 us: a disk,
+ * another process, a long computation.  Two threads at a time accept connections, since
+ * waking more costs more than small answers do; now another one goes there.  Does
+ * nothing in a thread that is not a service's. */
+void fcgi_service_waits(void);
 
 /* Serve until fcgi_service_stop; requests under way are finished. */
 int fcgi_service_run(struct fcgi_service *service, struct err *err);

@@ -51,12 +51,12 @@ int engine_stat(struct engine *engine, const struct file_id *id, unsigned flags,
 	return engine->ops->stat(engine, id, flags, out, err);
 }
 
-int engine_place(
-	struct engine *engine, const struct file_id *id, struct engine_place *out, struct err *err)
+int engine_place(struct engine *engine, const struct file_id *id, unsigned flags,
+	struct engine_place *out, struct err *err)
 {
 	if (engine->ops->place == NULL)
 		return err_set(err, ERR_UNSUPPORTED, "engine %s keeps no files", engine->ops->name);
-	return engine->ops->place(engine, id, out, err);
+	return engine->ops->place(engine, id, flags, out, err);
 }
 
 int engine_walk(struct engine *engine, unsigned flags,

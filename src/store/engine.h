@@ -110,8 +110,8 @@ struct engine_ops {
 		struct err *err);
 	int (*stat)(struct engine *engine, const struct file_id *id, unsigned flags,
 		struct engine_stat *out, struct err *err);
-	int (*place)(struct engine *engine, const struct file_id *id, struct engine_place *out,
-		struct err *err);
+	int (*place)(struct engine *engine, const struct file_id *id, unsigned flags,
+		struct engine_place *out, struct err *err);
 	int (*walk)(struct engine *engine, unsigned flags,
 		bool (*found)(void *context, const struct engine_found *found), void *context,
 		struct err *err);
@@ -142,8 +142,8 @@ int engine_stat(struct engine *engine, const struct file_id *id, unsigned flags,
 
 /* Check header and CRC, as engine_get does, and say where the bytes lie.
  * ERR_UNSUPPORTED where they lie in no file. */
-int engine_place(
-	struct engine *engine, const struct file_id *id, struct engine_place *out, struct err *err);
+int engine_place(struct engine *engine, const struct file_id *id, unsigned flags,
+	struct engine_place *out, struct err *err);
 
 /* Call `found` for each record, in no order that callers may rely on, until it
  * returns false.  Pictures that come or go meanwhile may be left out. */

@@ -95,12 +95,12 @@ static int stat_faulty(struct engine *engine, const struct file_id *id, unsigned
 	return engine_stat(inner_of(engine), id, flags, out, err);
 }
 
-static int place_faulty(
-	struct engine *engine, const struct file_id *id, struct engine_place *out, struct err *err)
+static int place_faulty(struct engine *engine, const struct file_id *id, unsigned flags,
+	struct engine_place *out, struct err *err)
 {
 	if (fails(engine, ENGINE_OP_PLACE, err))
 		return -1;
-	return engine_place(inner_of(engine), id, out, err);
+	return engine_place(inner_of(engine), id, flags, out, err);
 }
 
 static int walk_faulty(struct engine *engine, unsigned flags,

@@ -215,11 +215,11 @@ static int stat_volume(struct engine *engine, const struct file_id *id, unsigned
 	return rc;
 }
 
-static int place_volume(
-	struct engine *engine, const struct file_id *id, struct engine_place *out, struct err *err)
+static int place_volume(struct engine *engine, const struct file_id *id, unsigned flags,
+	struct engine_place *out, struct err *err)
 {
-	struct volume *volume = find_volume((struct engine_volume *)engine, id, 0, err);
-	int rc = volume == NULL ? -1 : volume_place(volume, id, out, err);
+	struct volume *volume = find_volume((struct engine_volume *)engine, id, flags, err);
+	int rc = volume == NULL ? -1 : volume_place(volume, id, flags, out, err);
 
 	volume_unref(volume);
 	return rc;

@@ -84,11 +84,17 @@ static ssize_t read_pieces(struct volume *volume, uint64_t offset, struct iovec 
 	return (ssize_t)have;
 }
 
-ssize_t volume_read(struct volume *volume, uint64_t offset, void *data, size_t len, struct err *err)
+static ssize_t read_flat(struct volume *volume, uint64_t offset, void *data, size_t len,
+	unsigned flags, struct err *err)
 {
 	struct iovec iov = { data, len };
 
-	return read_pieces(volume, offset, &iov, 1, 0, err);
+	return read_pieces(volume, offset, &iov, 1, flags, err);
+}
+
+ssize_t volume_read(struct volume *volume, uint64_t offset, void *data, size_t len, struct err *err)
+{
+	return read_flat(volume, offset, data, len, 0, err);
 }
 
 static int check_owner(const struct volume_store *store, uint16_t number,
@@ -380,11 +386,12 @@ int volume_get(struct volume *volume, const struct file_id *id, unsigned flags, 
 	return 0;
 }
 
-int volume_crc(struct volume *volume, uint64_t offset, uint64_t len, uint32_t *crc, struct err *err)
+int volume_crc(struct volume *volume, uint64_t offset, uint64_t len, unsigned flags, uint32_t *crc,
+	struct err *err)
 {
 	while (len > 0) {
 		size_t want = len < sizeof chunk ? (size_t)len : sizeof chunk;
-		ssize_t n = volume_read(volume, offset, chunk, want, err);
+		ssize_t n = read_flat(volume, offset, chunk, want, flags, err);
 
 		if (n < 0)
 			return -1;
@@ -396,8 +403,8 @@ int volume_crc(struct volume *volume, uint64_t offset, uint64_t len, uint32_t *c
 	return 0;
 }
 
-int volume_place(
-	struct volume *volume, const struct file_id *id, struct engine_place *out, struct err *err)
+int volume_place(struct volume *volume, const struct file_id *id, unsigned flags,
+	struct engine_place *out, struct err *err)
 {
 	uint64_t whole = RECORD_HEADER_LEN + id->size;
 	size_t want = whole < sizeof chunk ? (size_t)whole : sizeof chunk, have;
@@ -407,7 +414,7 @@ int volume_place(
 
 	if (id->random < VOLUME_FIRST_SPOT)
 		return err_set(err, ERR_NOT_FOUND, "there is no %s", id->name);
-	len = volume_read(volume, OFFSET(id->random), chunk, want, err);
+	len = read_flat(volume, OFFSET(id->random), chunk, want, flags, err);
 	if (len < 0)
 		return -1;
 	if (len < RECORD_HEADER_LEN)
@@ -419,10 +426,10 @@ int volume_place(
 	memcpy(out->start, chunk + RECORD_HEADER_LEN, out->start_len);
 	crc = crc32_add(0, span_of(chunk + RECORD_HEADER_LEN, have));
 	if ((size_t)len == want &&
-		volume_crc(volume, OFFSET(id->random) + want, whole - want, &crc, err) != 0)
+		volume_crc(volume, OFFSET(id->random) + want, whole - want, flags, &crc, err) != 0)
 		return -1;
 	if ((size_t)len != want || crc != id->crc)
-		return explain_mismatch(volume, id, 0, err);
+		return explain_mismatch(volume, id, flags, err);
 	out->offset = OFFSET(id->random) + RECORD_HEADER_LEN;
 	out->len = id->size;
 	memcpy(out->path, volume->file, sizeof out->path);

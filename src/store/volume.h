@@ -71,8 +71,8 @@ int volume_get(struct volume *volume, const struct file_id *id, unsigned flags, 
 	struct err *err);
 
 /* Read all of the picture, check it, and say where it lies, as engine_place says. */
-int volume_place(
-	struct volume *volume, const struct file_id *id, struct engine_place *out, struct err *err);
+int volume_place(struct volume *volume, const struct file_id *id, unsigned flags,
+	struct engine_place *out, struct err *err);
 
 /* Read up to `len` bytes at `offset`, fewer at the end of the file, waiting for the
  * disk.  Returns the number of bytes, or -1 with err. */
@@ -83,8 +83,8 @@ ssize_t volume_read(
 int volume_ask_size(struct volume *volume, struct err *err);
 
 /* Add `len` bytes at `offset` to `*crc`; what lies behind the end of the file is zeros. */
-int volume_crc(
-	struct volume *volume, uint64_t offset, uint64_t len, uint32_t *crc, struct err *err);
+int volume_crc(struct volume *volume, uint64_t offset, uint64_t len, unsigned flags, uint32_t *crc,
+	struct err *err);
 
 /* Are the head and its copy as they should be?  And write both anew from the one that is. */
 int volume_check_heads(struct volume *volume, bool *head_ok, bool *copy_ok, struct err *err);

@@ -134,8 +134,8 @@ static int judge_picture(struct walk *walk, struct walk_found *found, struct err
 		return -1;
 	if (ended && !walk->content)
 		return 0;
-	if (volume_crc(walk->volume, found->offset + RECORD_HEADER_LEN, record->len, &crc, err) !=
-		0)
+	if (volume_crc(walk->volume, found->offset + RECORD_HEADER_LEN, record->len, 0, &crc,
+		    err) != 0)
 		return -1;
 	found->no_end = !ended;
 	if (crc == record->crc)

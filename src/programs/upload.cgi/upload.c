@@ -86,7 +86,10 @@ static void answer(
 	struct upload *upload = context;
 	struct upload_result result;
 	struct err err = { 0 };
-	bool good = upload_decide(&upload->rules, request, clock_unix(), &result, &err) == 0;
+	bool good;
+
+	fcgi_service_waits(); /* for the check, and for the store */
+	good = upload_decide(&upload->rules, request, clock_unix(), &result, &err) == 0;
 
 	upload_answer(&result, good ? NULL : &err, response);
 	for (int step = 0; step < UPLOAD_STEPS; step++)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ static struct {
 	pthread_t thread;
 	char folder[200], address[256], file[256];
 	int result;
+	sem_t go_on; /* what "/wait" waits for */
 } fixture;
 
 /* What the tests ask for: the target says which answer is wanted. */
@@ -44,6 +46,9 @@ static void answer(
 		buf_reserve(&response->body, SIZE_MAX / 4);
 	} else if (span_is(request->target, "/no-status")) {
 		response->status = 0;
+	} else if (span_is(request->target, "/wait")) {
+		fcgi_service_waits();
+		sem_wait(&fixture.go_on);
 	}
 }
 
@@ -351,6 +356,44 @@ TEST(peers_that_leave_half_way_cost_nothing)
 	assert_answer("POST", "/echo", 5, "Status: 200 OK\r\nContent-Length: 5\r\n\r\nxxxxx");
 	buf_fini(&request);
 	buf_fini(&file);
+	stop();
+}
+
+TEST(who_waits_keeps_nobody_from_being_answered)
+{
+	struct buf wait, got;
+	int fds[3];
+
+	start(4, true);
+	sem_init(&fixture.go_on, 0, 0);
+	wait = request_of("GET", "/wait", 0, false);
+	for (int i = 0; i < 3; i++) {
+		fds[i] = dial();
+		send_all(fds[i], &wait);
+	}
+	assert_answer("GET", "/echo", 0, "Status: 200");
+	for (int i = 0; i < 3; i++)
+		sem_post(&fixture.go_on);
+	for (int i = 0; i < 3; i++) {
+		assert_true(read_answer(fds[i], &got));
+		buf_fini(&got);
+		close(fds[i]);
+	}
+	stop();
+	sem_destroy(&fixture.go_on);
+	buf_fini(&wait);
+}
+
+TEST(who_says_nothing_keeps_nobody_from_being_answered)
+{
+	int fds[3];
+
+	start(4, true);
+	for (int i = 0; i < 3; i++)
+		fds[i] = dial();
+	assert_answer("GET", "/echo", 0, "Status: 200");
+	for (int i = 0; i < 3; i++)
+		close(fds[i]);
 	stop();
 }
 

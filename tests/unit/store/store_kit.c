@@ -119,7 +119,7 @@ enum err_code kit_get_code(struct kit *kit, const struct file_id *id)
 		assert_int_equal(buf.len, 0);
 		assert_true(err.code != ERR_NONE && err.text[0] != '\0');
 	}
-	engine_place(kit->engine, id, &place, &place_err);
+	engine_place(kit->engine, id, 0, &place, &place_err);
 	if (place_err.code != ERR_UNSUPPORTED)
 		assert_int_equal(place_err.code, err.code);
 	buf_fini(&buf);

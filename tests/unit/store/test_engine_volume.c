@@ -638,6 +638,7 @@ static ssize_t refuse_nowait(int fd, const struct iovec *iov, int count, off_t o
 TEST(a_read_that_must_not_wait_says_so)
 {
 	struct disk_ops ops = disk_linux;
+	struct engine_place place;
 	struct engine_stat stat;
 	struct file_id id;
 	struct err err;
@@ -658,6 +659,8 @@ TEST(a_read_that_must_not_wait_says_so)
 	disk = &ops;
 	nowait_errno = EAGAIN;
 	assert_int_equal(engine_get(kit.engine, &id, ENGINE_NO_WAIT, &buf, &err), -1);
+	assert_int_equal(err.code, ERR_WOULD_BLOCK);
+	assert_int_equal(engine_place(kit.engine, &id, ENGINE_NO_WAIT, &place, &err), -1);
 	assert_int_equal(err.code, ERR_WOULD_BLOCK);
 	nowait_errno = EOPNOTSUPP;
 	assert_int_equal(engine_stat(kit.engine, &id, ENGINE_NO_WAIT, &stat, &err), -1);
@@ -680,13 +683,13 @@ TEST(a_place_is_where_the_bytes_are)
 	open_kit(&kit);
 	id = kit_put(&kit, 100000, 1);
 	empty = kit_put(&kit, 0, 1);
-	assert_int_equal(engine_place(kit.engine, &id, &place, &err), 0);
+	assert_int_equal(engine_place(kit.engine, &id, 0, &place, &err), 0);
 	assert_int_equal(place.len, 100000);
 	assert_int_equal(place.start_len, ENGINE_PLACE_START);
 	assert_memory_equal(place.start, bytes, ENGINE_PLACE_START);
 	kit_read(&kit, &id, (int64_t)place.offset, start, sizeof start);
 	assert_memory_equal(start, bytes, sizeof start);
-	assert_int_equal(engine_place(kit.engine, &empty, &place, &err), 0);
+	assert_int_equal(engine_place(kit.engine, &empty, 0, &place, &err), 0);
 	assert_int_equal(place.len, 0);
 	assert_int_equal(place.start_len, 0);
 	kit_close(&kit);

@@ -179,7 +179,7 @@ TEST(tells_the_failures_apart)
 	gone = kit_put(&fixture.kit, 1000, 3);
 	assert_int_equal(kit_remove(&fixture.kit, &gone), ERR_NONE);
 	damaged = kit_put(&fixture.kit, 1000, 4);
-	assert_int_equal(engine_place(fixture.kit.engine, &damaged, &place, &err), 0);
+	assert_int_equal(engine_place(fixture.kit.engine, &damaged, 0, &place, &err), 0);
 	kit_flip(&fixture.kit, &damaged, (int64_t)place.offset + 500, 1);
 	unknown = kit_put(&fixture.kit, 1000, 5);
 	unknown.name[37] = unknown.name[37] == '9' ? '8' : '9'; /* a pad digit */
