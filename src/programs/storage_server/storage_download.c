@@ -25,11 +25,14 @@ struct download {
 
 static void finish(struct download *download)
 {
+	struct span wanted = { 0 };
+
+	if (download->err.code == ERR_NONE && download->len > 0)
+		wanted = span_of(download->content.data + download->from, (size_t)download->len);
 	if (download->err.code == ERR_NONE) {
 		storage_counters[STORAGE_DOWNLOADS].value++;
 		storage_counters[STORAGE_BYTES_OUT].value += (int64_t)download->len;
-		fdfs_reply_slice(download->request, &download->content,
-			span_of(download->content.data + download->from, (size_t)download->len));
+		fdfs_reply_slice(download->request, &download->content, wanted);
 	} else {
 		storage_fail(download->request, &download->err);
 	}
