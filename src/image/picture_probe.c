@@ -58,8 +58,7 @@ unsigned picture_probe_init(unsigned formats, struct err *err)
 	return found;
 }
 
-/* The reason that libvips gives, its first line. */
-static int vips_failed(struct err *err, enum picture_format format, const char *what)
+int picture_damaged(struct err *err, enum picture_format format, const char *what)
 {
 	char reason[128];
 
@@ -166,8 +165,6 @@ static int check_image(const struct picture_limits *limits, VipsImage *image,
 	if (check_limits(limits, (uint64_t)width, (uint64_t)height, (uint64_t)pages,
 		    is_whole(facts->format, image), err) < 0)
 		return -1;
-	if (limits->decode && decode(image) != 0)
-		return vips_failed(err, facts->format, "is cut off or damaged");
 	facts->frames = (uint32_t)pages;
 	facts->width = (uint32_t)width;
 	facts->height = (uint32_t)height;
@@ -246,12 +243,10 @@ static bool is_complete(enum picture_format format, struct span bytes)
 	return true;
 }
 
-int picture_probe(const struct picture_limits *limits, struct span bytes,
-	struct picture_facts *facts, struct err *err)
+int picture_open(const struct picture_limits *limits, struct span bytes,
+	struct picture_facts *facts, VipsImage **image, struct err *err)
 {
 	struct picture_facts found = { .format = picture_sniff(bytes) };
-	VipsImage *image;
-	int result;
 
 	if (found.format == PICTURE_NONE)
 		return err_set(
@@ -264,10 +259,28 @@ int picture_probe(const struct picture_limits *limits, struct span bytes,
 			picture_name(found.format));
 	if (check_declared(limits, found.format, bytes, err) < 0)
 		return -1;
-	image = open_picture(found.format, bytes);
-	if (image == NULL)
-		return vips_failed(err, found.format, "cannot be read");
-	result = check_image(limits, image, &found, err);
+	*image = open_picture(found.format, bytes);
+	if (*image == NULL)
+		return picture_damaged(err, found.format, "cannot be read");
+	if (check_image(limits, *image, &found, err) < 0) {
+		g_object_unref(*image);
+		return -1;
+	}
+	*facts = found;
+	return 0;
+}
+
+int picture_probe(const struct picture_limits *limits, struct span bytes,
+	struct picture_facts *facts, struct err *err)
+{
+	struct picture_facts found;
+	VipsImage *image;
+	int result = picture_open(limits, bytes, &found, &image, err);
+
+	if (result < 0)
+		return -1;
+	if (limits->decode && decode(image) != 0)
+		result = picture_damaged(err, found.format, "is cut off or damaged");
 	g_object_unref(image);
 	vips_error_clear();
 	if (result == 0)
