@@ -109,6 +109,7 @@ static int check_des(const struct upload_key_rules *rules, struct span text, int
 	found.is_head = cursor_get_le16(&in) != 0;
 	if (des_time(rules, time, now, &found.issued, err) < 0)
 		return -1;
+	found.expires = found.issued + rules->max_age + 1;
 	*key = found;
 	return 0;
 }
@@ -177,6 +178,7 @@ static int claim_times(const struct upload_key_rules *rules, const json_t *claim
 	if (not_before - now > rules->clock_ahead)
 		return err_set(err, ERR_KEY_NOT_YET,
 			"the token becomes valid in %" PRId64 " seconds", not_before - now);
+	key->expires = expires;
 	return 0;
 }
 

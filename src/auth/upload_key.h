@@ -34,7 +34,7 @@ struct upload_key {
 	uint32_t channel;
 	uint32_t albumid;
 	uint8_t ip[4];
-	int64_t issued;                 /* Unix seconds */
+	int64_t issued, expires;        /* Unix seconds; not valid from `expires` on */
 	uint32_t max_width, max_height; /* 0: any */
 	bool is_head;
 };
@@ -53,7 +53,8 @@ struct upload_key_rules {
 int upload_key_check(const struct upload_key_rules *rules, struct span text, int64_t now,
 	struct upload_key *key, struct err *err);
 
-/* Make a key of the old form; fields wider than 16 bits are ERR_BAD_REQUEST. */
+/* Make a key of the old form (`expires` is of no account); fields wider than 16 bits are
+ * ERR_BAD_REQUEST. */
 int upload_key_make_des(const struct upload_key_rules *rules, const struct upload_key *key,
 	char out[UPLOAD_KEY_DES_LEN + 1], struct err *err);
 

@@ -91,6 +91,8 @@ struct settings {
 	bool keys_des, keys_jwt;
 	int64_t key_max_age;
 	int64_t key_clock_ahead; /* how far a client's clock may run ahead */
+	char *session_check;     /* host:port or unix:/path; empty: keys are not counted */
+	int64_t session_check_timeout;
 
 	/* [varnish] */
 	char *varnish_listen;     /* of the cache that "picstore up" starts */
@@ -111,9 +113,11 @@ struct settings {
 
 	/* [sess_check_svr] */
 	struct frame_settings sess_check;
-	char *sess_check_store; /* folder of the database */
+	char *sess_check_folder; /* of the database */
 	int64_t sess_check_limit;
+	bool sess_check_verify;
 	char *sess_check_redis; /* host:port or unix:/path; empty: SQLite */
+	int64_t sess_check_redis_timeout;
 };
 
 /* The table, for -t, the sample and the documentation. */

@@ -152,6 +152,11 @@ static const struct conf_key keys[] = {
 		"Age at which a session key expires."),
 	LIMITED(upload, key_clock_ahead, DURATION, key_clock_ahead, "5m", 0, 10 * MINUTE,
 		"By how much the clock that made a session key may run ahead of ours."),
+	KEY(upload, session_check, ADDRESS, session_check, "",
+		"The sess_check_svr, or the admin_proxy, that counts how often a key is used; "
+		"empty: keys may be used any number of times."),
+	LIMITED(upload, session_check_timeout, DURATION, session_check_timeout, "2s", 10 * MS, HOUR,
+		"Longest wait for it; uploads whose key cannot be counted are refused."),
 
 	KEY(varnish, listen, ADDRESS, varnish_listen, "0.0.0.0:8081",
 		"Where the cache that \"picstore up\" starts listens: the one public port."),
@@ -182,13 +187,18 @@ static const struct conf_key keys[] = {
 
 	KEY(sess_check_svr, listen, ADDRESS, sess_check.listen, "127.0.0.1:7003",
 		"Address of sess_check_svr."),
-	KEY(sess_check_svr, folder, PATH, sess_check_store, "/var/lib/picstore/sessions",
+	KEY(sess_check_svr, folder, PATH, sess_check_folder, "/var/lib/picstore/sessions",
 		"Folder of its database; made if it is not there."),
 	LIMITED(sess_check_svr, checks, INT, sess_check_limit, "30", 1, 1000000,
 		"How often a session key may be used."),
+	KEY(sess_check_svr, verify, BOOL, sess_check_verify, "yes",
+		"Refuse keys that upload.cgi would refuse (forged, too old), by the secrets and "
+		"rules of [upload]; no: count whatever is sent."),
 	KEY(sess_check_svr, redis, ADDRESS, sess_check_redis, "",
 		"A Redis server that keeps the counts, so that several machines share them; "
 		"empty: the database in folder."),
+	LIMITED(sess_check_svr, redis_timeout, DURATION, sess_check_redis_timeout, "1s", 10 * MS,
+		HOUR, "Longest wait for the Redis server."),
 };
 
 static const char *const named_sections[] = { "storage", NULL };

@@ -6,6 +6,8 @@
 #include "image/picture.h"
 #include "programs/upload.cgi/upload_decide.h"
 #include "service/fcgi_service.h"
+#include "session/session_check.h"
+#include "session/session_rules.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -16,7 +18,6 @@ enum {
 	FORM_ROOM = 512 * 1024, /* for what is in a form beside the picture */
 	SHOWN_MAX = 100,
 	CHECK_FULL = 0, /* of the setting `check` */
-	MS_PER_S = 1000,
 };
 
 struct upload {
@@ -24,6 +25,7 @@ struct upload {
 	struct fcgi_service *service;
 	struct picture_checker *checker;
 	struct fdfs_client *client;
+	struct session_check *sessions; /* NULL: uses are not counted */
 	struct upload_rules rules;
 	_Atomic bool broken; /* no picture can be checked any more */
 };
@@ -195,36 +197,38 @@ static int open_checker(struct upload *upload, struct err *err)
 	return 0;
 }
 
-static int read_keys(
-	const struct settings *settings, struct upload_key_rules *keys, struct err *err)
+/* Whoever cannot be asked about a session does not let it pass. */
+static int count_use(void *context, struct span key, uint32_t uid, struct err *err)
 {
-	size_t len;
+	struct upload *upload = context;
 
-	keys->des = settings->keys_des;
-	keys->jwt = settings->keys_jwt;
-	keys->max_age = settings->key_max_age / MS_PER_S;
-	keys->clock_ahead = settings->key_clock_ahead / MS_PER_S;
-	if (keys->des) {
-		if (settings_secret(settings, "des", keys->des_secret, sizeof keys->des_secret,
-			    &len, err) < 0)
-			return -1;
-		if (len != sizeof keys->des_secret)
-			return err_set(err, ERR_CONFIG,
-				"the secret \"des\" has %zu bytes instead of %zu", len,
-				sizeof keys->des_secret);
+	if (session_check_call(upload->sessions, key, uid, true, NULL, NULL, err) == 0)
+		return 0;
+	switch (err->code) {
+	case ERR_KEY_EXPIRED:
+		return err_set(err, ERR_KEY_EXPIRED, "the session key was used too often");
+	case ERR_BAD_KEY:
+	case ERR_KEY_NOT_YET:
+		return -1;
+	default:
+		err->code = ERR_UNREACHABLE;
+		return err_prefix(err, "session keys cannot be counted now");
 	}
-	if (keys->jwt) {
-		if (settings_secret(settings, "jwt", keys->jwt_secret, sizeof keys->jwt_secret,
-			    &keys->jwt_secret_len, err) < 0)
-			return -1;
-		if (keys->jwt_secret_len < UPLOAD_KEY_SECRET_MIN)
-			return err_set(err, ERR_CONFIG,
-				"the secret \"jwt\" has %zu bytes, %d are the least",
-				keys->jwt_secret_len, UPLOAD_KEY_SECRET_MIN);
-	}
+}
+
+static int open_sessions(const struct settings *settings, struct upload *upload, struct err *err)
+{
+	struct upload_key_rules *keys = &upload->rules.keys;
+
+	if (session_rules_read(settings, keys, err) < 0)
+		return -1;
 	if (!keys->des && !keys->jwt)
 		log_warn("both forms of session keys are switched off: every upload is refused");
-	return 0;
+	if (settings->session_check[0] == '\0')
+		return 0;
+	upload->sessions = session_check_new(settings, settings->session_check, err);
+	upload->rules.count_use = count_use;
+	return upload->sessions == NULL ? -1 : 0;
 }
 
 int upload_open(struct service_context *context, struct err *err)
@@ -233,7 +237,7 @@ int upload_open(struct service_context *context, struct err *err)
 	struct upload *upload = context->state;
 
 	/* The checker first: its processes must not inherit the secrets. */
-	if (open_checker(upload, err) < 0 || read_keys(settings, &upload->rules.keys, err) < 0)
+	if (open_checker(upload, err) < 0 || open_sessions(settings, upload, err) < 0)
 		return -1;
 	if (settings->tracker_server.count == 0)
 		return err_set(err, ERR_CONFIG, "[fdfs] tracker_server is empty");
@@ -284,6 +288,7 @@ void upload_close(struct service_context *context)
 		return;
 	fcgi_service_free(upload->service);
 	fdfs_client_free(upload->client);
+	session_check_free(upload->sessions);
 	picture_checker_free(upload->checker);
 	explicit_bzero(&upload->rules.keys, sizeof upload->rules.keys);
 	free(upload);

@@ -100,6 +100,9 @@ static int decide(struct watch *watch, const struct http_request *request, struc
 	if (upload_key_check(&rules->keys, form->session_key, now, &result->key, err) < 0)
 		return -1;
 	result->has_key = true;
+	if (rules->count_use != NULL &&
+		rules->count_use(rules->context, form->session_key, result->key.uid, err) < 0)
+		return -1;
 
 	step(watch, UPLOAD_FILE);
 	if (take_file(rules, form, &bytes, &format, err) < 0)

@@ -3,8 +3,8 @@
  * Steps, the cheap and the telling ones first: nothing of a picture is looked at
  * before its key is good, and nothing is decoded before its first bytes are.
  *
- *     method, content type, form, key, file, size, first bytes, type, decode,
- *     width and height that the key allows, store
+ *     method, content type, form, key, how often it was used, file, size, first bytes, type,
+ * decode, width and height that the key allows, store
  *
  * What decodes and what stores are function pointers, so that all of this can be
  * tested without processes and sockets. */
@@ -34,6 +34,9 @@ struct upload_rules {
 		void *context, struct span bytes, struct picture_facts *facts, struct err *err);
 	int (*store)(void *context, struct span bytes, const char *ext, struct file_id *id,
 		struct err *err);
+	/* Count a use of a session key; ERR_KEY_EXPIRED when it was one too many.  NULL: keys
+	 * may be used any number of times. */
+	int (*count_use)(void *context, struct span key, uint32_t uid, struct err *err);
 	void *context;
 	int64_t (*clock_us)(void); /* for step_us */
 };

@@ -138,6 +138,42 @@ TEST(another_secret_makes_another_key)
 	assert_int_equal(code_at(&r, vector, issued), ERR_BAD_KEY);
 }
 
+/* A second spelling would be counted as a second key. */
+TEST(a_token_has_one_spelling)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=";
+	struct upload_key_rules r = rules();
+	char token[UPLOAD_KEY_JWT_MAX + 1], last;
+	struct err err;
+	size_t len;
+
+	assert_int_equal(upload_key_make_jwt(&r, &known, issued + 600, token, &err), 0);
+	len = strlen(token);
+	last = token[len - 1];
+	for (size_t i = 0; i < sizeof digits - 1; i++) {
+		token[len - 1] = digits[i];
+		assert_int_equal(
+			code_at(&r, token, issued), digits[i] == last ? ERR_NONE : ERR_BAD_KEY);
+	}
+}
+
+TEST(a_key_says_until_when_it_is_good)
+{
+	struct upload_key_rules r = rules();
+	struct upload_key key;
+	char token[UPLOAD_KEY_JWT_MAX + 1];
+	struct err err;
+
+	assert_int_equal(upload_key_check(&r, span_str(vector), issued, &key, &err), 0);
+	assert_int_equal(code_at(&r, vector, key.expires - 1), ERR_NONE);
+	assert_int_equal(code_at(&r, vector, key.expires), ERR_KEY_EXPIRED);
+	assert_int_equal(upload_key_make_jwt(&r, &known, issued + 600, token, &err), 0);
+	assert_int_equal(upload_key_check(&r, span_str(token), issued, &key, &err), 0);
+	assert_int_equal(code_at(&r, token, key.expires - 1), ERR_NONE);
+	assert_int_equal(code_at(&r, token, key.expires), ERR_KEY_EXPIRED);
+}
+
 TEST(either_form_can_be_switched_off)
 {
 	struct upload_key_rules r = rules();
