@@ -1,8 +1,11 @@
 """The picstore command against a running installation."""
 import json
+import os
+import subprocess
 
 import pictures
 import web
+from installation import PICSTORE
 
 
 def lines(done):
@@ -77,3 +80,10 @@ def test_wrong_use_is_told(stack):
     for words in (["put"], ["get"], ["frobnicate"], ["token", "--uid", "x"], ["stat", "nonsense"]):
         done = stack.picstore(*words, check=False)
         assert done.returncode in (1, 2) and done.stderr, words
+
+
+def test_the_settings_of_the_home_are_found(stack):
+    environment = {"PATH": os.environ["PATH"], "PICSTORE_HOME": str(stack.home)}
+    done = subprocess.run([PICSTORE, "config", "check"], env=environment, capture_output=True,
+                          text=True, check=True)
+    assert done.stdout.startswith(str(stack.conf))

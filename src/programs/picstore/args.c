@@ -6,7 +6,9 @@
 #include <string.h>
 
 const struct arg_option args_common[] = {
-	{ 'c', "config", "FILE", "the configuration (default: $PICSTORE_CONF, else installed)" },
+	{ 'c', "config", "FILE",
+		"the configuration (default: $PICSTORE_CONF, else that of the home, else "
+		"installed)" },
 	{ 'h', "help", NULL, "show this text" },
 	{ 0 },
 };

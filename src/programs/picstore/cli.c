@@ -1,18 +1,34 @@
 #include "programs/picstore/cli.h"
 
 #include "programs/picstore/jobs.h"
+#include "programs/picstore/up_place.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
+
+/* What --config names; without it and $PICSTORE_CONF that of the home that "picstore up"
+ * would take, if there is one.  NULL: settings_load knows. */
+static const char *which_config(const struct cli *cli, struct up_place *place)
+{
+	struct err ignored;
+
+	if (cli->config != NULL || getenv("PICSTORE_CONF") != NULL)
+		return cli->config;
+	if (up_place_find(place, NULL, &ignored) < 0 || access(place->conf, F_OK) != 0)
+		return NULL;
+	return place->conf;
+}
 
 const struct settings *cli_settings(struct cli *cli)
 {
+	struct up_place place;
 	struct err err;
 
 	if (cli->settings == NULL) {
-		cli->settings = settings_load(cli->config, &err);
+		cli->settings = settings_load(which_config(cli, &place), &err);
 		if (cli->settings == NULL)
 			cli_fail(cli, &err);
 	}

@@ -1,8 +1,8 @@
 /* cmd_up.c - picstore up: every part on this machine, until Ctrl-C. */
 #include "programs/picstore/commands.h"
 #include "programs/picstore/up_config.h"
+#include "programs/picstore/up_home.h"
 #include "programs/picstore/up_parts.h"
-#include "programs/picstore/up_place.h"
 #include "programs/picstore/up_ports.h"
 #include "programs/picstore/up_tree.h"
 
@@ -156,9 +156,9 @@ static int up_run(struct cli *cli, const struct args *args)
 	if (status == 0)
 		status = up_place_find(&place, args_value(args, "home"), &err);
 	if (status == 0)
-		status = up_place_enter(&place, user == NULL ? "picstore" : user, &err);
+		status = up_home_enter(&place, user == NULL ? "picstore" : user, &err);
 	if (status == 0)
-		status = up_place_open(&place, &err);
+		status = up_home_open(&place, &err);
 	if (status == 0) {
 		settings = up_config_read(&place, port_base, &text, &err);
 		status = settings == NULL ? -1 : 0;
@@ -171,7 +171,7 @@ static int up_run(struct cli *cli, const struct args *args)
 	if (status == 0)
 		status = up_config_write(&place, &text, &err);
 	if (status == 0)
-		status = up_place_secrets(&place, &err);
+		status = up_home_secrets(&place, &err);
 	if (status == 0)
 		status = up_config_store_paths(&place, settings, &err);
 	if (status == 0) {
@@ -186,7 +186,7 @@ static int up_run(struct cli *cli, const struct args *args)
 		fflush(stdout);
 	}
 	up_tree_stop(&tree);
-	up_place_close(&place);
+	up_home_close(&place);
 	settings_free(settings);
 	buf_fini(&text);
 	if (started)

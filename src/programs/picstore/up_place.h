@@ -39,23 +39,6 @@ int up_path(char out[UP_PATH], struct err *err, const char *format, ...)
  * var/ in the source tree that this program was built in, else the system's folder. */
 int up_place_find(struct up_place *place, const char *home, struct err *err);
 
-/* Started as root: make the home and become who it belongs to, or `user` if it is new.
- * Otherwise just make the home. */
-int up_place_enter(struct up_place *place, const char *user, struct err *err);
-
-/* Make the folders, and take the lock that keeps a second one out; waits for one that
- * is just ending. */
-int up_place_open(struct up_place *place, struct err *err);
-
-/* Remove what is of no use after the end. */
-void up_place_close(struct up_place *place);
-
-/* Make the secrets that are not there. */
-int up_place_secrets(const struct up_place *place, struct err *err);
-
 /* The path of another program of ours, or of Debian's. */
 int up_place_program(
 	const struct up_place *place, const char *name, char out[UP_PATH], struct err *err);
-
-/* Remove a folder with everything in it. */
-void up_remove(const char *path);
