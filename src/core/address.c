@@ -2,6 +2,7 @@
 
 #include "core/buf.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* 0 to 65535 in decimal digits, nothing else. */
@@ -67,5 +68,18 @@ bool address_parse(const char *text, struct address *out)
 		return false;
 	memcpy(address.host, host.data, host.len);
 	*out = address;
+	return true;
+}
+
+bool address_in_row(const char *text, int64_t offset, char out[ADDRESS_HOST_MAX + 16])
+{
+	struct address address;
+
+	snprintf(out, ADDRESS_HOST_MAX + 16, "%s", text);
+	if (!address_parse(text, &address) || address.is_unix || address.port + offset > UINT16_MAX)
+		return false;
+	snprintf(out, ADDRESS_HOST_MAX + 16,
+		strchr(address.host, ':') != NULL ? "[%s]:%d" : "%s:%d", address.host,
+		(int)(address.port + offset));
 	return true;
 }

@@ -21,3 +21,7 @@ struct address {
 /* Take `text` apart.  Returns false, and leaves `*out` alone, if it is no address.
  * Port 0 is one: the system then chooses a port that is free. */
 bool address_parse(const char *text, struct address *out);
+
+/* Write the address whose port is `offset` above that of `text`, for services that run
+ * several times.  Returns false, and writes `text` itself, if it is none with a port. */
+bool address_in_row(const char *text, int64_t offset, char out[ADDRESS_HOST_MAX + 16]);

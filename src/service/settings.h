@@ -37,6 +37,9 @@ struct storage_settings {
 struct frame_settings {
 	char *listen;
 	int64_t threads; /* that answer; not there for services that need none */
+	/* How many "picstore up" starts, on the port of `listen` and those behind it; 0 is
+	 * one, for services that have no such key. */
+	int64_t instances;
 };
 
 struct settings {
@@ -118,6 +121,22 @@ struct settings {
 	bool sess_check_verify;
 	char *sess_check_redis; /* host:port or unix:/path; empty: SQLite */
 	int64_t sess_check_redis_timeout;
+
+	/* [del_svr] */
+	struct frame_settings del;
+	char *del_log; /* the delete log; del_file_ontime reads it */
+
+	/* [del_file_ontime] */
+	int64_t ontime_older_than; /* from the request until the delete */
+	int64_t ontime_every;      /* how often "picstore up" has it look */
+	int64_t ontime_batch;      /* pictures in a request */
+	char *ontime_proxy;        /* host:port of admin_proxy */
+
+	/* [cs_del_svr] */
+	struct frame_settings cs_del;
+	int64_t cs_del_workers; /* pictures that are being deleted at a time */
+	char *cs_del_receipts;  /* file of the database */
+	int64_t cs_del_purge_timeout;
 };
 
 /* The table, for -t, the sample and the documentation. */

@@ -199,6 +199,37 @@ static const struct conf_key keys[] = {
 		"empty: the database in folder."),
 	LIMITED(sess_check_svr, redis_timeout, DURATION, sess_check_redis_timeout, "1s", 10 * MS,
 		HOUR, "Longest wait for the Redis server."),
+
+	KEY(del_svr, listen, ADDRESS, del.listen, "127.0.0.1:9010",
+		"Address of del_svr; further ones are started with --port."),
+	LIMITED(del_svr, instances, INT, del.instances, "2", 1, 16,
+		"How many \"picstore up\" starts, on that port and those behind it."),
+	KEY(del_svr, log, PATH, del_log, "/var/lib/picstore/delete.log",
+		"The delete log: a line for each picture that is to be deleted."),
+
+	LIMITED(del_file_ontime, older_than, DURATION, ontime_older_than, "1h", 0,
+		3660 * (int64_t)DAY,
+		"Time from the request to delete a picture until it is deleted; until then "
+		"\"picstore undelete\" takes it back."),
+	LIMITED(del_file_ontime, every, DURATION, ontime_every, "1m", 100 * MS, DAY,
+		"How often \"picstore up\" has it look for pictures whose time has come."),
+	LIMITED(del_file_ontime, batch, INT, ontime_batch, "100", 1, 10000,
+		"Pictures in one request; their packages must not be over max_package."),
+	KEY(del_file_ontime, proxy, ADDRESS, ontime_proxy, "127.0.0.1:6998",
+		"Address of admin_proxy, which takes the requests to cs_del_svr."),
+
+	KEY(cs_del_svr, listen, ADDRESS, cs_del.listen, "127.0.0.1:9030",
+		"Address of cs_del_svr; further ones are started with --port."),
+	LIMITED(cs_del_svr, instances, INT, cs_del.instances, "2", 1, 16,
+		"How many \"picstore up\" starts, on that port and those behind it."),
+	LIMITED(cs_del_svr, threads, INT, cs_del.threads, "16", 1, 256,
+		"Requests that are under way at a time."),
+	LIMITED(cs_del_svr, workers, INT, cs_del_workers, "8", 1, 256,
+		"Pictures that are being deleted at a time, of all requests together."),
+	KEY(cs_del_svr, receipts, PATH, cs_del_receipts, "/var/lib/picstore/receipts/receipts.db",
+		"Database of the receipts; its folder is made if it is not there."),
+	LIMITED(cs_del_svr, purge_timeout, DURATION, cs_del_purge_timeout, "2s", 10 * MS, HOUR,
+		"Longest wait for a cache to purge, and to answer for a picture."),
 };
 
 static const char *const named_sections[] = { "storage", NULL };

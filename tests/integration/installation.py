@@ -17,7 +17,7 @@ TREE = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("PICSTORE_BUILD", TREE / "build"))
 PICSTORE = BUILD / "src/programs/picstore/picstore"
 SAMPLE = TREE / "samples/dandelion.jpg"
-PORTS = 8
+PORTS = 90
 UNPRIVILEGED = "nobody"
 # What `picstore up` needs to find; ports and the rest it adds by itself.
 FIRST_SETTINGS = """
@@ -34,7 +34,7 @@ store_path = ../data/g02
 
 def free_port_base():
     """A number N such that N+1 to N+PORTS can be bound; below the ports that clients get."""
-    for base in random.sample(range(20000, 32000, 10), 1000):
+    for base in random.sample(range(20000, 32000, 100), 120):
         sockets = []
         try:
             for port in range(base + 1, base + 1 + PORTS):
@@ -71,6 +71,8 @@ class Installation:
         self.base = free_port_base()
         self.varnish, self.lighttpd, self.tracker = self.base + 1, self.base + 2, self.base + 3
         self.storage = {"g01": self.base + 4, "g02": self.base + 5}
+        self.del_svr = [self.base + 73, self.base + 74]
+        self.cs_del_svr = [self.base + 75, self.base + 76]
         self.url = f"http://127.0.0.1:{self.varnish}"
         self.settings = settings or {}
         self.program = PICSTORE

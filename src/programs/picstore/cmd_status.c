@@ -28,7 +28,8 @@ enum {
 
 struct part {
 	char name[64];
-	const char *address; /* borrowed from the settings; "" if unknown */
+	const char *address; /* borrowed from the settings or `row`; "" if unknown */
+	char row[ADDRESS_HOST_MAX + 16];
 	bool up;
 	char why[200];   /* down: what is known; up: a remark */
 	json_t *figures; /* what a daemon tells about itself, or NULL */
@@ -125,6 +126,24 @@ static void add_daemon(
 			snprintf(part->why, sizeof part->why, "answers nonsense on %.150s", path);
 	}
 	buf_fini(&text);
+}
+
+/* A service may run several times, on ports in a row. */
+static void add_services(
+	struct status *status, const char *name, const struct frame_settings *settings)
+{
+	char where[ADDRESS_HOST_MAX + 16];
+	bool is_row = settings->instances > 1 && address_in_row(settings->listen, 0, where);
+
+	for (int64_t i = 0; i < (is_row ? settings->instances : 1); i++) {
+		struct part *part;
+
+		address_in_row(settings->listen, i, where);
+		add_daemon(status, name, is_row ? strrchr(where, ':') + 1 : "", "");
+		part = &status->parts[status->count - 1];
+		snprintf(part->row, sizeof part->row, "%s", where);
+		part->address = part->row;
+	}
 }
 
 static bool list_has(const struct conf_list *list, const char *word)
@@ -391,6 +410,7 @@ static int status_run(struct cli *cli, const struct args *args)
 	for (size_t i = 0; i < settings->storage_count; i++)
 		add_daemon(&status, "storage_server", settings->storages[i].name,
 			settings->storages[i].listen);
+	add_services(&status, "del_svr", &settings->del);
 	for (size_t i = 0; i < status.count; i++)
 		status.all_up = status.all_up && status.parts[i].up;
 	ask_tracker(&status);

@@ -10,7 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { CONF_MAX = 1 << 20 };
+/* base+4 and on are the storages'. */
+enum { CONF_MAX = 1 << 20, PORT_DEL_SVR = 73, PORT_CS_DEL_SVR = 75 };
 
 static const char first_text[] =
 	"# picstore.conf - the settings of every part of this installation.\n"
@@ -56,7 +57,13 @@ static const char first_text[] =
 	"public_url = http://127.0.0.1:8081\n"
 	"\n"
 	"[http]\n"
-	"gateway = 127.0.0.1:8080\n";
+	"gateway = 127.0.0.1:8080\n"
+	"\n"
+	"[del_svr]\n"
+	"log = ../log/delete.log\n"
+	"\n"
+	"[cs_del_svr]\n"
+	"receipts = ../data/receipts/receipts.db\n";
 
 static void set(struct buf *text, const char *section, const char *key, const char *value)
 {
@@ -75,6 +82,14 @@ static void set_path(struct buf *text, const char *section, const char *key, con
 
 	snprintf(value, sizeof value, "%s%s%s", before, folder, name);
 	set(text, section, key, value);
+}
+
+/* What the settings leave at its default is in the home. */
+static void set_own_path(struct buf *text, const char *section, const char *key, const char *value,
+	const char *standard, const char *home, const char *name)
+{
+	if (strcmp(value, standard) == 0)
+		set_path(text, section, key, "", home, name);
 }
 
 /* The host of `address` stays, the port becomes `port`. */
@@ -109,6 +124,8 @@ static void set_ports(struct buf *text, const struct settings *settings, int64_t
 		snprintf(section, sizeof section, "storage %s", storage->name);
 		set_port(text, section, "listen", storage->listen, base + 4 + (int64_t)i);
 	}
+	set_port(text, "del_svr", "listen", settings->del.listen, base + PORT_DEL_SVR);
+	set_port(text, "cs_del_svr", "listen", settings->cs_del.listen, base + PORT_CS_DEL_SVR);
 }
 
 static struct settings *parse(const struct up_place *place, struct buf *text, struct err *err)
@@ -138,6 +155,11 @@ struct settings *up_config_read(
 	set_path(text, "download", "listen", "unix:", place->sockets, "/download.sock");
 	set_path(text, "upload", "listen", "unix:", place->sockets, "/upload.sock");
 	set_path(text, "varnish", "name", "", place->fast, "/varnish");
+	set_own_path(text, "del_svr", "log", settings->del_log, "/var/lib/picstore/delete.log",
+		place->log, "/delete.log");
+	set_own_path(text, "cs_del_svr", "receipts", settings->cs_del_receipts,
+		"/var/lib/picstore/receipts/receipts.db", place->home,
+		"/data/receipts/receipts.db");
 	if (port_base != UP_STANDARD_PORTS)
 		set_ports(text, settings, port_base);
 	settings_free(settings);

@@ -33,13 +33,36 @@ static void add(
 				  : where);
 }
 
+static void add_services(
+	struct up_parts *parts, const char *program, const struct frame_settings *settings)
+{
+	char where[ADDRESS_HOST_MAX + 16];
+	bool is_row = settings->instances > 1 && address_in_row(settings->listen, 0, where);
+
+	for (int64_t i = 0; i < (is_row ? settings->instances : 1); i++) {
+		const char *port = "";
+
+		address_in_row(settings->listen, i, where);
+		if (is_row)
+			port = strrchr(where, ':') + 1;
+		add(parts, program, port, where);
+		if (is_row)
+			snprintf(parts->part[parts->count - 1].options,
+				sizeof parts->part[0].options, " -p %s", port);
+	}
+}
+
 void up_parts_list(struct up_parts *parts, const struct settings *settings)
 {
 	parts->count = 0;
 	add(parts, "tracker_server", "", settings->tracker_listen);
-	for (size_t i = 0; i < settings->storage_count; i++)
+	for (size_t i = 0; i < settings->storage_count; i++) {
 		add(parts, "storage_server", settings->storages[i].name,
 			settings->storages[i].listen);
+		snprintf(parts->part[parts->count - 1].options, sizeof parts->part[0].options,
+			" -i %s", settings->storages[i].name);
+	}
+	add_services(parts, "del_svr", &settings->del);
 	add(parts, "download.fcgi", "", settings->download_listen);
 	add(parts, "upload.cgi", "", settings->upload_listen);
 	add(parts, "lighttpd", "", settings->gateway);
@@ -128,7 +151,6 @@ static int put_own(
 	struct buf *run, const struct up_place *place, const struct up_part *part, struct err *err)
 {
 	char program[UP_PATH], name[64];
-	const char *instance = strchr(part->label, ' ');
 
 	snprintf(name, sizeof name, "%.*s", (int)strcspn(part->label, " "), part->label);
 	if (up_place_program(place, name, program, err) < 0)
@@ -137,9 +159,7 @@ static int put_own(
 	up_put_quoted(run, program);
 	buf_put_str(run, " -c ");
 	up_put_quoted(run, place->conf);
-	if (instance != NULL)
-		buf_printf(run, " -i %s", instance + 1);
-	buf_put_str(run, "\n");
+	buf_printf(run, "%s\n", part->options);
 	return 0;
 }
 

@@ -8,13 +8,14 @@
 
 #include <sys/types.h>
 
-enum { UP_PARTS_MAX = SETTINGS_STORAGES_MAX + 5 };
+enum { UP_SERVICES_MAX = 128, UP_PARTS_MAX = SETTINGS_STORAGES_MAX + 5 + UP_SERVICES_MAX };
 
 struct up_part {
-	char name[64];   /* of its folders: "storage_server-g01" */
-	char label[64];  /* for people: "storage_server g01" */
-	char where[256]; /* the address it listens on */
-	bool is_port;    /* that is a port, which must be free */
+	char name[64];    /* of its folders: "storage_server-g01" */
+	char label[64];   /* for people: "storage_server g01" */
+	char where[256];  /* the address it listens on */
+	bool is_port;     /* that is a port, which must be free */
+	char options[64]; /* of its command line, behind the configuration */
 
 	/* while it runs; for up_tree.c */
 	bool ready;

@@ -55,3 +55,16 @@ TEST(refuses_any_other_text)
 	assert_false(address_parse(long_host, &a));
 	assert_int_equal(a.port, 7); /* left alone */
 }
+
+TEST(services_that_run_several_times_have_ports_in_a_row)
+{
+	char out[ADDRESS_HOST_MAX + 16];
+
+	assert_true(address_in_row("127.0.0.1:9010", 1, out));
+	assert_string_equal(out, "127.0.0.1:9011");
+	assert_true(address_in_row("[::1]:9010", 0, out));
+	assert_string_equal(out, "[::1]:9010");
+	assert_false(address_in_row("unix:/run/x.sock", 1, out));
+	assert_string_equal(out, "unix:/run/x.sock");
+	assert_false(address_in_row("127.0.0.1:65535", 1, out));
+}

@@ -1,0 +1,211 @@
+#include "deletion/delete_log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FILE_MODE = 0640, FOLDER_MODE = 0750, PATH_LEN = 4096 };
+
+struct delete_log {
+	char *path;
+	int fd; /* or -1 */
+};
+
+static int folder_of(const char *path, char out[PATH_LEN], struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+	int len = slash == NULL ? 1 : slash == path ? 1 : (int)(slash - path);
+
+	if (len >= PATH_LEN)
+		return err_set(err, ERR_CONFIG, "the path of the delete log is too long");
+	snprintf(out, PATH_LEN, "%.*s", len, slash == NULL ? "." : path);
+	return 0;
+}
+
+int delete_log_sync_folder(const char *path, struct err *err)
+{
+	char folder[PATH_LEN];
+	int fd, result;
+
+	if (folder_of(path, folder, err) != 0)
+		return -1;
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(err, "cannot open the folder %s", folder);
+	result = fsync(fd) == 0 ? 0 : err_errno(err, "cannot sync the folder %s", folder);
+	close(fd);
+	return result;
+}
+
+static int lock(int fd, const char *path, struct err *err)
+{
+	while (flock(fd, LOCK_EX) != 0)
+		if (errno != EINTR)
+			return err_errno(err, "cannot lock %s", path);
+	return 0;
+}
+
+/* Does `path` still name this file? */
+static bool is_current(int fd, const char *path)
+{
+	struct stat here, there;
+
+	return fstat(fd, &here) == 0 && stat(path, &there) == 0 && here.st_ino == there.st_ino &&
+	       here.st_dev == there.st_dev;
+}
+
+/* Open the file that the path names now, and lock it. */
+static int enter(struct delete_log *log, struct err *err)
+{
+	for (;;) {
+		if (log->fd < 0) {
+			log->fd = open(
+				log->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, FILE_MODE);
+			if (log->fd < 0)
+				return err_errno(err, "cannot open %s", log->path);
+			/* A new file is there for good once its folder says so. */
+			if (delete_log_sync_folder(log->path, err) != 0)
+				return -1;
+		}
+		if (lock(log->fd, log->path, err) != 0)
+			return -1;
+		if (is_current(log->fd, log->path))
+			return 0;
+		close(log->fd); /* it was taken over */
+		log->fd = -1;
+	}
+}
+
+struct delete_log *delete_log_open(const char *path, struct err *err)
+{
+	struct delete_log *log = calloc(1, sizeof *log);
+	char folder[PATH_LEN];
+
+	assert(log != NULL);
+	log->fd = -1;
+	log->path = strdup(path);
+	assert(log->path != NULL);
+	if (folder_of(path, folder, err) != 0)
+		goto fail;
+	if (mkdir(folder, FOLDER_MODE) != 0 && errno != EEXIST) {
+		err_errno(err, "cannot make the folder %s", folder);
+		goto fail;
+	}
+	if (enter(log, err) != 0)
+		goto fail;
+	flock(log->fd, LOCK_UN);
+	return log;
+fail:
+	delete_log_close(log);
+	return NULL;
+}
+
+void delete_log_close(struct delete_log *log)
+{
+	if (log == NULL)
+		return;
+	if (log->fd >= 0)
+		close(log->fd);
+	free(log->path);
+	free(log);
+}
+
+/* End the line that a crash tore. */
+static int mend(struct delete_log *log, off_t size, struct err *err)
+{
+	char last = '\n';
+
+	if (size > 0 && pread(log->fd, &last, 1, size - 1) != 1)
+		return err_errno(err, "cannot read %s", log->path);
+	if (last != '\n' && write(log->fd, "\n", 1) != 1)
+		return err_errno(err, "cannot write to %s", log->path);
+	return 0;
+}
+
+static int write_all(struct delete_log *log, struct span lines, struct err *err)
+{
+	off_t size = lseek(log->fd, 0, SEEK_END);
+	struct err why;
+	ssize_t put;
+
+	if (size < 0)
+		return err_errno(err, "cannot use %s", log->path);
+	if (mend(log, size, err) != 0)
+		return -1;
+	put = write(log->fd, lines.data, lines.len);
+	if (put >= 0 && (size_t)put == lines.len)
+		return 0;
+	if (put >= 0)
+		errno = ENOSPC; /* a disk that ends in the middle of a write says so this way */
+	err_errno(&why, "cannot write to %s", log->path);
+	/* A part of it would be deletes that nobody was promised. */
+	if (ftruncate(log->fd, size) != 0)
+		err_prefix(&why, "a part of the request is left in the log");
+	if (err != NULL)
+		*err = why;
+	return -1;
+}
+
+int delete_log_append(struct delete_log *log, struct span lines, struct err *err)
+{
+	int result;
+
+	if (lines.len == 0)
+		return 0;
+	assert(lines.data[lines.len - 1] == '\n');
+	if (enter(log, err) != 0)
+		return -1;
+	result = write_all(log, lines, err);
+	/* Others may write while the disk is at work. */
+	flock(log->fd, LOCK_UN);
+	if (result == 0 && fdatasync(log->fd) != 0) {
+		result = err_errno(err, "cannot sync %s", log->path);
+		/* The kernel reports a lost page once: this descriptor must not say later
+		 * that all is well. */
+		close(log->fd);
+		log->fd = -1;
+	}
+	return result;
+}
+
+int delete_log_take(const char *path, const char *to, struct err *err)
+{
+	int fd, result = -1;
+	struct stat st;
+
+	do {
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd < 0 && errno == ENOENT)
+			return 0;
+		if (fd < 0)
+			return err_errno(err, "cannot open %s", path);
+		if (lock(fd, path, err) != 0)
+			goto out;
+		if (is_current(fd, path))
+			break;
+		close(fd);
+	} while (true);
+	if (fstat(fd, &st) != 0) {
+		err_errno(err, "cannot look at %s", path);
+		goto out;
+	}
+	if (st.st_size == 0) {
+		result = 0;
+		goto out;
+	}
+	/* Lines that a writer has not synced yet are to stay if the machine crashes. */
+	if (fsync(fd) != 0 || rename(path, to) != 0) {
+		err_errno(err, "cannot rename %s to %s", path, to);
+		goto out;
+	}
+	result = delete_log_sync_folder(path, err) == 0 ? 1 : -1;
+out:
+	close(fd);
+	return result;
+}
