@@ -1,0 +1,49 @@
+/* cut_memory.h - which pictures were made of which by cutting.
+ *
+ * So that the same cut of the same picture is made once, and so that everything that was
+ * made of a picture can be found when it is deleted.  One SQLite file, which any number
+ * of processes and threads may use at a time; what cut_memory_put has said is on the
+ * disk.  Ids are texts, "group/M00/...", and are taken as they are. */
+#pragma once
+
+#include "core/err.h"
+#include "core/file_id.h"
+
+#include <stdint.h>
+
+struct cut_memory;
+
+/* What was asked for.  All of it is 0 but the box when there is no rectangle. */
+struct cut_key {
+	const char *source;
+	int64_t clip_w, clip_h, start_x, start_y, thumb_w, thumb_h;
+};
+
+struct cut_name {
+	char text[FILE_ID_TEXT_MAX + 1];
+};
+
+/* Open the file, which is made if it is missing.  NULL with err as of db_open. */
+struct cut_memory *cut_memory_open(const char *path, struct err *err);
+void cut_memory_close(struct cut_memory *memory); /* NULL is fine */
+
+/* The picture that was made: 1 with `id`, 0 if none is remembered, -1 with err. */
+int cut_memory_get(
+	struct cut_memory *memory, const struct cut_key *key, struct cut_name *id, struct err *err);
+
+/* Remember that `id` was made.  `stands` becomes what is remembered then: `id`, or what
+ * somebody else put there before.  Returns 0, or -1 with err and nothing remembered. */
+int cut_memory_put(struct cut_memory *memory, const struct cut_key *key, const char *id,
+	struct cut_name *stands, struct err *err);
+
+/* Forget that `id` was made of `key`; if another is remembered by now, it stays. */
+int cut_memory_drop(
+	struct cut_memory *memory, const struct cut_key *key, const char *id, struct err *err);
+
+/* Every picture that was made of `source`, or of one that was made of it, in `*list`,
+ * which the caller frees; those made last come first. */
+int cut_memory_list(struct cut_memory *memory, const char *source, struct cut_name **list,
+	size_t *count, struct err *err);
+
+/* Forget all that cut_memory_list would find, and that `source` was made of anything. */
+int cut_memory_forget(struct cut_memory *memory, const char *source, struct err *err);
