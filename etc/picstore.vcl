@@ -115,10 +115,17 @@ sub other_method {
 		call other_spelling;
 		set req.http.X-Purge = regsub(req.url, "^/", "");
 	}
-	# First the mark, see purged_meanwhile, then the objects: at once and for good, so
-	# that nothing is left to serve in grace.
-	if (vsthrottle.is_denied("purge " + req.http.X-Purge, 1, 60s)) {
-		std.log("purged again within a minute");
+	# First the mark, then the objects: at once and for good, so that nothing is left to
+	# serve in grace.  The mark is a token that is gone for a minute.  It is on a shelf, three
+	# characters of the id that are part of its CRC, not on the id: vsthrottle remembers
+	# what it was asked for, and that would be every picture that was ever missed.
+	set req.http.X-Shelf = regsub(req.http.X-Purge, "^.*/.{22}(.{3}).*$", "\1");
+	if (vsthrottle.is_denied(req.http.X-Shelf, 1, 60s)) {
+		# There is a mark already: this minute begins now.
+		vsthrottle.return_token(req.http.X-Shelf, 1, 60s);
+		if (vsthrottle.is_denied(req.http.X-Shelf, 1, 60s)) {
+			std.log("somebody else has renewed the mark");
+		}
 	}
 	set req.http.X-Purged = xkey.purge(req.http.X-Purge);
 	return (synth(200, "purged"));
@@ -163,7 +170,7 @@ sub vcl_backend_response {
 	# Errors are not kept, and nobody queues up behind one.  A picture that was purged
 	# while it was on its way is from before its deletion: it is not kept either.
 	if (beresp.status != 200 ||
-	    vsthrottle.remaining("purge " + regsub(bereq.url, "^/", ""), 1, 60s) < 1) {
+	    vsthrottle.remaining(regsub(bereq.url, "^.*/.{22}(.{3}).*$", "\1"), 1, 60s) < 1) {
 		set beresp.uncacheable = true;
 		set beresp.ttl = 1s;
 		set beresp.grace = 0s;
@@ -238,7 +245,7 @@ sub outside {
 # after the purge.  So a purge leaves a mark for a minute, and who fetches looks for it
 # before and after the object is entered.
 sub purged_meanwhile {
-	if (vsthrottle.remaining("purge " + regsub(req.url, "^/", ""), 1, 60s) < 1) {
+	if (vsthrottle.remaining(regsub(req.url, "^.*/.{22}(.{3}).*$", "\1"), 1, 60s) < 1) {
 		set req.http.X-Purged = xkey.purge(regsub(req.url, "^/", ""));
 	}
 }
