@@ -12,7 +12,7 @@
 #include <string.h>
 
 enum {
-	CHUNK_LEN = 65536,
+	CHUNK_LEN = 256 << 10, /* most pictures in one read, and in the nearest cache */
 	AT_ONCE_MAX = 256 << 10, /* a longer picture is looked for before room is made for it */
 	FILE_MODE = 0640,
 	FOLDER_MODE = 0750,
