@@ -6,7 +6,9 @@ from rig import Server, free_port
 
 LIGHTTPD_CONF = """\
 server.document-root = "{root}"
-server.bind = "{socket}"
+server.bind = "127.0.0.1"
+server.port = {files}
+$SERVER["socket"] == "{socket}" {{ }}
 server.errorlog = "{folder}/lighttpd-error.log"
 server.max-connections = 4096
 server.max-fds = 18000
@@ -15,7 +17,7 @@ mimetype.assign = ( ".jpg" => "image/jpeg" )
 
 BARE_VCL = """\
 vcl 4.1;
-backend files {{ .path = "{socket}"; }}
+backend files {{ {backend}; }}
 """
 
 
@@ -27,22 +29,27 @@ def write(folder, name, text):
 
 
 class PlainFiles:
-    """Varnish, bare, at `port` in front of lighttpd, bare, with `root` as its files."""
+    """Varnish, bare, at `port` in front of lighttpd, bare, with `root` as its files.
 
-    def __init__(self, folder, shm, root, cache):
+    Between them is a port, as in the default.vcl that comes with Varnish, or, if
+    `by_socket`, a unix socket, as picstore has it."""
+
+    def __init__(self, folder, shm, root, cache, by_socket=False):
         self.servers = []
         socket = os.path.join(folder, "plain.sock")
         log = os.path.join(folder, "rivals.log")
-        conf = write(folder, "plain.conf",
-                     LIGHTTPD_CONF.format(root=root, socket=socket, folder=folder))
-        vcl = write(folder, "bare.vcl", BARE_VCL.format(socket=socket))
+        files = free_port()
+        backend = f'.path = "{socket}"' if by_socket else f'.host = "127.0.0.1"; .port = "{files}"'
+        conf = write(folder, "plain.conf", LIGHTTPD_CONF.format(
+            root=root, socket=socket, files=files, folder=folder))
+        vcl = write(folder, "bare.vcl", BARE_VCL.format(backend=backend))
         self.varnish_dir = os.path.join(shm, "bare")
         self.port = free_port()
         os.makedirs(self.varnish_dir)
         try:
             lighttpd = Server(["lighttpd", "-D", "-f", conf], log)
             self.servers.append(lighttpd)
-            lighttpd.wait_ready(socket)
+            lighttpd.wait_ready(socket, files)
             varnish = Server([
                 "varnishd", "-F", "-j", "none", "-n", self.varnish_dir, "-f", vcl,
                 "-a", f"127.0.0.1:{self.port}", "-s", f"malloc,{cache}"], log)
