@@ -122,6 +122,16 @@ struct settings {
 	char *sess_check_redis; /* host:port or unix:/path; empty: SQLite */
 	int64_t sess_check_redis_timeout;
 
+	/* [cut_svr] */
+	struct frame_settings cut;
+	int64_t cut_workers; /* processes that decode */
+	int64_t cut_timeout;
+	int64_t cut_memory; /* address space of one of them */
+	int64_t cut_max_bytes, cut_max_pixels;
+	int64_t cut_quality;
+	bool cut_animated;
+	char *cut_made; /* file of the database of what was made */
+
 	/* [del_svr] */
 	struct frame_settings del;
 	char *del_log; /* the delete log; del_file_ontime reads it */

@@ -200,6 +200,33 @@ static const struct conf_key keys[] = {
 	LIMITED(sess_check_svr, redis_timeout, DURATION, sess_check_redis_timeout, "1s", 10 * MS,
 		HOUR, "Longest wait for the Redis server."),
 
+	KEY(cut_svr, listen, ADDRESS, cut.listen, "127.0.0.1:9020",
+		"Address of cut_svr; further ones are started with --port."),
+	LIMITED(cut_svr, instances, INT, cut.instances, "2", 1, 16,
+		"How many \"picstore up\" starts, on that port and those behind it."),
+	LIMITED(cut_svr, threads, INT, cut.threads, "16", 1, 256,
+		"Requests that are under way at a time."),
+	LIMITED(cut_svr, workers, INT, cut_workers, "1", 1, 256,
+		"Processes of each instance that decode; as many as there are cores, of all "
+		"instances together, is right."),
+	LIMITED(cut_svr, timeout, DURATION, cut_timeout, "10s", 10 * MS, HOUR,
+		"Longest time that one picture may take, and longest wait for a process that is "
+		"free."),
+	LIMITED(cut_svr, memory, SIZE, cut_memory, "1G", 64 * M, T,
+		"Most address space of a process that decodes."),
+	LIMITED(cut_svr, max_bytes, SIZE, cut_max_bytes, "32M", K, G,
+		"Greatest picture that is cut, and greatest that is made; its pixels are limited "
+		"as those of uploads are."),
+	LIMITED(cut_svr, max_pixels, INT, cut_max_pixels, "25000000", 1, INT64_C(1000000000),
+		"Most pixels of a picture that is made, all frames together."),
+	LIMITED(cut_svr, quality, INT, cut_quality, "85", 1, 100,
+		"Quality of the JPEG, WebP, AVIF and HEIC that are made."),
+	KEY(cut_svr, animated, BOOL, cut_animated, "no",
+		"Cut all frames of an animated GIF or WebP rather than the first alone."),
+	KEY(cut_svr, made, PATH, cut_made, "/var/lib/picstore/cuts/cuts.db",
+		"Database of what was made of which picture, which all instances and cs_del_svr "
+		"share; its folder is made if it is not there."),
+
 	KEY(del_svr, listen, ADDRESS, del.listen, "127.0.0.1:9010",
 		"Address of del_svr; further ones are started with --port."),
 	LIMITED(del_svr, instances, INT, del.instances, "2", 1, 16,

@@ -410,6 +410,7 @@ static int status_run(struct cli *cli, const struct args *args)
 	for (size_t i = 0; i < settings->storage_count; i++)
 		add_daemon(&status, "storage_server", settings->storages[i].name,
 			settings->storages[i].listen);
+	add_services(&status, "cut_svr", &settings->cut);
 	add_services(&status, "del_svr", &settings->del);
 	for (size_t i = 0; i < status.count; i++)
 		status.all_up = status.all_up && status.parts[i].up;

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* base+4 and on are the storages'. */
-enum { CONF_MAX = 1 << 20, PORT_DEL_SVR = 73, PORT_CS_DEL_SVR = 75 };
+enum { CONF_MAX = 1 << 20, PORT_DEL_SVR = 73, PORT_CS_DEL_SVR = 75, PORT_CUT_SVR = 77 };
 
 static const char first_text[] =
 	"# picstore.conf - the settings of every part of this installation.\n"
@@ -58,6 +58,9 @@ static const char first_text[] =
 	"\n"
 	"[http]\n"
 	"gateway = 127.0.0.1:8080\n"
+	"\n"
+	"[cut_svr]\n"
+	"made = ../data/cuts/cuts.db\n"
 	"\n"
 	"[del_svr]\n"
 	"log = ../log/delete.log\n"
@@ -124,6 +127,7 @@ static void set_ports(struct buf *text, const struct settings *settings, int64_t
 		snprintf(section, sizeof section, "storage %s", storage->name);
 		set_port(text, section, "listen", storage->listen, base + 4 + (int64_t)i);
 	}
+	set_port(text, "cut_svr", "listen", settings->cut.listen, base + PORT_CUT_SVR);
 	set_port(text, "del_svr", "listen", settings->del.listen, base + PORT_DEL_SVR);
 	set_port(text, "cs_del_svr", "listen", settings->cs_del.listen, base + PORT_CS_DEL_SVR);
 }
@@ -155,6 +159,8 @@ struct settings *up_config_read(
 	set_path(text, "download", "listen", "unix:", place->sockets, "/download.sock");
 	set_path(text, "upload", "listen", "unix:", place->sockets, "/upload.sock");
 	set_path(text, "varnish", "name", "", place->fast, "/varnish");
+	set_own_path(text, "cut_svr", "made", settings->cut_made, "/var/lib/picstore/cuts/cuts.db",
+		place->home, "/data/cuts/cuts.db");
 	set_own_path(text, "del_svr", "log", settings->del_log, "/var/lib/picstore/delete.log",
 		place->log, "/delete.log");
 	set_own_path(text, "cs_del_svr", "receipts", settings->cs_del_receipts,

@@ -62,6 +62,7 @@ void up_parts_list(struct up_parts *parts, const struct settings *settings)
 		snprintf(parts->part[parts->count - 1].options, sizeof parts->part[0].options,
 			" -i %s", settings->storages[i].name);
 	}
+	add_services(parts, "cut_svr", &settings->cut);
 	add_services(parts, "del_svr", &settings->del);
 	add(parts, "download.fcgi", "", settings->download_listen);
 	add(parts, "upload.cgi", "", settings->upload_listen);
