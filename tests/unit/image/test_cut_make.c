@@ -60,9 +60,10 @@ static struct pixels pixels_of(struct span bytes)
 			vips_colourspace(upright, &rgb, VIPS_INTERPRETATION_sRGB, NULL), 0);
 	if (vips_image_hasalpha(rgb)) {
 		assert_int_equal(vips_extract_band(rgb, &alpha, 3, NULL), 0);
-		assert_int_equal(vips_flatten(rgb, &flat, "background",
-					 vips_array_double_newv(3, 255.0, 255.0, 255.0), NULL),
-			0);
+		VipsArrayDouble *white = vips_array_double_newv(3, 255.0, 255.0, 255.0);
+
+		assert_int_equal(vips_flatten(rgb, &flat, "background", white, NULL), 0);
+		vips_area_unref(VIPS_AREA(white));
 	} else {
 		flat = rgb;
 		g_object_ref(rgb);
