@@ -27,14 +27,14 @@ struct fdfs_client *fdfs_client_new(const struct fdfs_client_conf *conf, struct 
 void fdfs_client_free(struct fdfs_client *client);
 
 /* Store `content` in `group`, or where the tracker says if it is NULL or empty. */
-int fdfs_upload(struct fdfs_client *client, const char *group, struct span content,
-	const char *ext, struct file_id *id, struct err *err);
+int fdfs_upload(struct fdfs_client *client, const char *group, struct span content, const char *ext,
+	struct file_id *id, struct err *err);
 
 /* Append the whole picture to `out`.  Size and CRC are checked against the id, slaves
  * and appenders excepted: ERR_CORRUPT, and nothing appended, if they do not match.
  * ERR_NOT_FOUND also for what was deleted, unless the storage is ours (ERR_GONE). */
-int fdfs_download(struct fdfs_client *client, const struct file_id *id, struct buf *out,
-	struct err *err);
+int fdfs_download(
+	struct fdfs_client *client, const struct file_id *id, struct buf *out, struct err *err);
 
 /* ERR_NOT_FOUND (or ERR_GONE) if it was not there. */
 int fdfs_delete(struct fdfs_client *client, const struct file_id *id, struct err *err);
@@ -59,16 +59,18 @@ struct fdfs_storage {
 	char group[FILE_ID_GROUP_MAX + 1];
 	char id[17], ip[48];
 	uint16_t port;
-	uint8_t state;       /* 7 is active */
+	uint8_t state; /* 7 is active */
 	char version[9];
 	int64_t joined, started, last_beat; /* Unix seconds */
+	int64_t last_source_update; /* when a client last changed something here; 0: never */
+	int64_t last_synced;        /* up to when it has what others took in; 0: from nobody */
 	uint64_t total_mib, free_mib, reserved_mib;
 	uint32_t connections;
 	uint64_t uploads, downloads, deletes; /* successful ones */
 };
 
 /* Fill `*out` with an array that the caller frees. */
-int fdfs_groups(struct fdfs_client *client, struct fdfs_group **out, size_t *count,
-	struct err *err);
+int fdfs_groups(
+	struct fdfs_client *client, struct fdfs_group **out, size_t *count, struct err *err);
 int fdfs_storages(struct fdfs_client *client, const char *group, struct fdfs_storage **out,
 	size_t *count, struct err *err);

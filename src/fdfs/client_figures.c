@@ -82,6 +82,8 @@ int fdfs_storages(struct fdfs_client *client, const char *group, struct fdfs_sto
 		to->joined = record.joined;
 		to->started = record.started;
 		to->last_beat = (int64_t)record.counters[FDFS_LAST_BEAT];
+		to->last_source_update = (int64_t)record.counters[FDFS_LAST_SOURCE_UPDATE];
+		to->last_synced = (int64_t)record.counters[FDFS_LAST_SYNCED];
 		to->total_mib = record.total_mib;
 		to->free_mib = record.free_mib;
 		to->reserved_mib = record.reserved_mib;

@@ -8,6 +8,7 @@
 #include "programs/picstore/commands.h"
 #include "programs/picstore/progress.h"
 #include "service/stat_socket.h"
+#include "varnish/varnish_stats.h"
 #include "web/web.h"
 
 #include <errno.h>
@@ -191,6 +192,32 @@ static void add_web(struct status *status, const char *name, const char *address
 	web_free(web);
 }
 
+/* The cache that runs here tells its figures to who may read its memory. */
+static void add_cache_figures(struct status *status)
+{
+	struct varnish_stats stats;
+	struct varnish *varnish;
+	struct err ignored;
+	struct part *part = NULL;
+	double rate;
+
+	for (size_t i = 0; i < status->count && part == NULL; i++)
+		if (strcmp(status->parts[i].name, "varnishd") == 0 && status->parts[i].up)
+			part = &status->parts[i];
+	if (part == NULL || status->settings->varnish_name[0] == '\0' || part->why[0] != '\0')
+		return;
+	varnish = varnish_open(status->settings->varnish_name, &ignored);
+	if (varnish != NULL && varnish_read(varnish, false, &stats, &ignored) == 0) {
+		rate = varnish_hit_rate(stats.hits, stats.misses);
+		part->figures = json_pack("{s:I, s:{s:I, s:I, s:I, s:I, s:I, s:I}}", "uptime",
+			(json_int_t)stats.uptime_s, "counters", "hit_rate_percent",
+			(json_int_t)(rate < 0 ? 0 : rate), "hits", (json_int_t)stats.hits, "misses",
+			(json_int_t)stats.misses, "objects", (json_int_t)stats.objects, "bytes",
+			(json_int_t)stats.used_bytes, "evicted", (json_int_t)stats.evicted);
+	}
+	varnish_close(varnish);
+}
+
 /* ---- the store ---- */
 
 static const char *state_word(uint8_t state)
@@ -303,7 +330,8 @@ static void print_part(const struct part *part, int width)
 	char pid[16] = "", age[16] = "";
 
 	if (part->figures != NULL && part->up) {
-		snprintf(pid, sizeof pid, "%lld", (long long)number(part->figures, "pid"));
+		if (json_object_get(part->figures, "pid") != NULL)
+			snprintf(pid, sizeof pid, "%lld", (long long)number(part->figures, "pid"));
 		format_age(number(part->figures, "uptime"), age);
 	}
 	printf("%-5s %-20s %-*s %7s %7s  ", part->up ? "up" : "DOWN", part->name, width,
@@ -401,6 +429,7 @@ static int status_run(struct cli *cli, const struct args *args)
 	status.settings = settings;
 	for (size_t i = 0; i < settings->varnish.count; i++)
 		add_web(&status, "varnishd", settings->varnish.items[i]);
+	add_cache_figures(&status);
 	add_web(&status, "lighttpd", settings->gateway);
 	add_daemon(&status, "download.fcgi", "", settings->download_listen);
 	add_daemon(&status, "upload.cgi", "", settings->upload_listen);
