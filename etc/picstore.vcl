@@ -117,9 +117,9 @@ sub other_method {
 	}
 	# First the mark, then the objects: at once and for good, so that nothing is left to
 	# serve in grace.  The mark is a token that is gone for a minute.  It is on a shelf, three
-	# characters of the id that are part of its CRC, not on the id: vsthrottle remembers
+	# characters of the id that tell its place, not on the id: vsthrottle remembers
 	# what it was asked for, and that would be every picture that was ever missed.
-	set req.http.X-Shelf = regsub(req.http.X-Purge, "^.*/.{22}(.{3}).*$", "\1");
+	set req.http.X-Shelf = regsub(req.http.X-Purge, "^.*/.{13}(.{3}).*$", "\1");
 	if (vsthrottle.is_denied(req.http.X-Shelf, 1, 60s)) {
 		# There is a mark already: this minute begins now.
 		vsthrottle.return_token(req.http.X-Shelf, 1, 60s);
@@ -170,7 +170,7 @@ sub vcl_backend_response {
 	# Errors are not kept, and nobody queues up behind one.  A picture that was purged
 	# while it was on its way is from before its deletion: it is not kept either.
 	if (beresp.status != 200 ||
-	    vsthrottle.remaining(regsub(bereq.url, "^.*/.{22}(.{3}).*$", "\1"), 1, 60s) < 1) {
+	    vsthrottle.remaining(regsub(bereq.url, "^.*/.{13}(.{3}).*$", "\1"), 1, 60s) < 1) {
 		set beresp.uncacheable = true;
 		set beresp.ttl = 1s;
 		set beresp.grace = 0s;
@@ -245,7 +245,7 @@ sub outside {
 # after the purge.  So a purge leaves a mark for a minute, and who fetches looks for it
 # before and after the object is entered.
 sub purged_meanwhile {
-	if (vsthrottle.remaining(regsub(req.url, "^.*/.{22}(.{3}).*$", "\1"), 1, 60s) < 1) {
+	if (vsthrottle.remaining(regsub(req.url, "^.*/.{13}(.{3}).*$", "\1"), 1, 60s) < 1) {
 		set req.http.X-Purged = xkey.purge(regsub(req.url, "^/", ""));
 	}
 }
