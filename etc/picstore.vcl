@@ -150,9 +150,18 @@ sub vcl_miss {
 
 sub vcl_backend_fetch {
 	unset bereq.body;
+	# A miss is answered as a hit would be, whatever else the client sent: lighttpd is
+	# particular about host names.
+	set bereq.http.Host = "picstore";
 	unset bereq.http.Cookie;
 	unset bereq.http.Authorization;
 	unset bereq.http.X-Picture-Name;
+	# To CGI a client's "If.None.Match" or "If_Modified_Since" is the same as the real one,
+	# and the answer would be a 304 that nobody here asked for.  A tag that no picture
+	# has, as the last header, overrules them.
+	if (!bereq.http.If-None-Match) {
+		set bereq.http.If-None-Match = {""""};
+	}
 	return (fetch);
 }
 
