@@ -83,9 +83,12 @@ static int connect_redis(struct redis_store *store, struct err *err)
 		return lost(store, err);
 	if (!address->is_unix && redisEnableKeepAlive(store->redis) != REDIS_OK)
 		return lost(store, err);
-	if (store->password[0] == '\0')
-		return 0;
-	return take_status(store, redisCommand(store->redis, "AUTH %s", store->password), err);
+	if (store->password[0] != '\0' &&
+		take_status(store, redisCommand(store->redis, "AUTH %s", store->password), err) !=
+			0)
+		return -1;
+	/* A Redis that has just started takes connections before it has read its data. */
+	return take_status(store, redisCommand(store->redis, "PING"), err);
 }
 
 static void close_store(void *context)
