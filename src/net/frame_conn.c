@@ -63,7 +63,9 @@ struct frame_conn {
 	struct buf out, writing;      /* replies to send; replies that are being sent */
 	uv_write_t write;
 	uv_shutdown_t shutdown;
+	size_t counted; /* of their bytes in server->unsent */
 	char peer[NET_PEER_MAX];
+	struct sockaddr_storage from; /* if the handler has `admit`; ss_family 0: unix */
 };
 
 static int64_t now_ms(const struct frame_conn *conn)
@@ -96,6 +98,23 @@ static void make_ready(struct frame_conn *conn)
 	conn->server->ready = conn;
 }
 
+void frame_conn_resume(struct frame_server *server)
+{
+	server->full = false;
+	for (struct frame_conn *conn = server->conns; conn != NULL; conn = conn->next)
+		if (conn->in_len > 0)
+			make_ready(conn);
+}
+
+/* Tell the server how many bytes of replies wait here. */
+static void count_unsent(struct frame_conn *conn)
+{
+	size_t unsent = conn->closing ? 0 : conn->out.len + conn->writing.len;
+
+	conn->server->unsent += unsent - conn->counted;
+	conn->counted = unsent;
+}
+
 /* ---- the end ---- */
 
 static void unlink_pending(struct frame_conn *conn, struct pending *pending)
@@ -103,6 +122,10 @@ static void unlink_pending(struct frame_conn *conn, struct pending *pending)
 	*(pending->prev == NULL ? &conn->first : &pending->prev->next) = pending->next;
 	*(pending->next == NULL ? &conn->last : &pending->next->prev) = pending->prev;
 	conn->count--;
+	conn->server->in_flight--;
+	if (conn->server->full &&
+		conn->server->in_flight <= conn->server->conf.in_flight_all / 4 * 3)
+		frame_conn_resume(conn->server);
 }
 
 static void free_pending(struct frame_conn *conn, struct pending *pending)
@@ -144,6 +167,7 @@ static void close_conn(struct frame_conn *conn)
 	if (conn->closing)
 		return;
 	conn->closing = true;
+	count_unsent(conn);
 	for (struct frame_conn **at = &conn->server->ready; conn->is_ready && *at != NULL;
 		at = &(*at)->next_ready)
 		if (*at == conn) {
@@ -166,6 +190,20 @@ static void close_conn(struct frame_conn *conn)
 
 /* ---- replies ---- */
 
+/* Replies that nobody takes would fill the memory: the worst one goes. */
+static void make_room(struct frame_server *server)
+{
+	struct frame_conn *worst = NULL;
+
+	for (struct frame_conn *conn = server->conns; conn != NULL; conn = conn->next)
+		if (!conn->closing && (worst == NULL || conn->counted > worst->counted))
+			worst = conn;
+	if (worst == NULL)
+		return;
+	trouble(server, NET_TIMED_OUT, worst->peer);
+	close_conn(worst);
+}
+
 static void put_reply(
 	struct frame_conn *conn, const struct package *request, enum ret ret, struct span body)
 {
@@ -180,6 +218,10 @@ static void put_reply(
 	package_end(&conn->out, at, order);
 	if (!buf_ok(&conn->out))
 		close_conn(conn);
+	count_unsent(conn);
+	if (conn->server->conf.reply_memory != 0 &&
+		conn->server->unsent > conn->server->conf.reply_memory)
+		make_room(conn->server);
 }
 
 static void send_pending(struct frame_conn *conn, struct pending *pending)
@@ -196,6 +238,7 @@ static void append_pending(struct frame_conn *conn, struct pending *pending)
 	*(conn->last == NULL ? &conn->first : &conn->last->next) = pending;
 	conn->last = pending;
 	conn->count++;
+	conn->server->in_flight++;
 }
 
 /* `pending` has its reply: send it, or those that were held up by it. */
@@ -306,6 +349,7 @@ static void expect_request(struct frame_conn *conn, const struct package *packag
 		.body = span_of(pending->body, len),
 		.order = conn->server->conf.order,
 		.peer = conn->peer,
+		.from = conn->from.ss_family == 0 ? NULL : (struct sockaddr *)&conn->from,
 	};
 	pending->conn = conn;
 	pending->len = len;
@@ -356,7 +400,11 @@ static uint32_t take(struct frame_conn *conn, uint32_t want, uint8_t *out)
 
 static bool may_begin(const struct frame_conn *conn)
 {
-	return conn->count < conn->server->conf.in_flight &&
+	struct frame_server *server = conn->server;
+
+	if (server->conf.in_flight_all != 0 && server->in_flight >= server->conf.in_flight_all)
+		server->full = true;
+	return !server->full && conn->count < server->conf.in_flight &&
 	       conn->out.len + conn->writing.len <= OUT_FULL;
 }
 
@@ -534,6 +582,7 @@ static void on_written(uv_write_t *write, int status)
 	struct frame_conn *conn = write->data;
 
 	empty(&conn->writing);
+	count_unsent(conn);
 	conn->write_deadline = 0;
 	if (status != 0)
 		close_conn(conn);
@@ -553,6 +602,7 @@ static void write_out(struct frame_conn *conn)
 	}
 	if (sent == (int)all.len) {
 		empty(&conn->out);
+		count_unsent(conn);
 		return;
 	}
 	if (sent < 0)
@@ -647,6 +697,18 @@ void frame_conn_finish(struct frame_conn *conn)
 		make_ready(conn);
 }
 
+/* Ask the handler about the peer. */
+static bool admitted(struct frame_conn *conn)
+{
+	const struct frame_handler *handler = conn->server->conf.handler;
+	int len = sizeof conn->from;
+
+	if (handler->admit == NULL || conn->server->listener.is_unix)
+		return true;
+	return uv_tcp_getpeername(&conn->uv.tcp, (struct sockaddr *)&conn->from, &len) == 0 &&
+	       handler->admit(conn->server->conf.context, (struct sockaddr *)&conn->from);
+}
+
 void frame_conn_accept(struct frame_server *server)
 {
 	struct frame_conn *conn = calloc(1, sizeof *conn);
@@ -663,7 +725,8 @@ void frame_conn_accept(struct frame_server *server)
 	if (!net_listener_accept(&server->listener, server->loop, &conn->uv, conn)) {
 		close_conn(conn);
 	} else if (!net_listener_admit(&server->listener, &conn->uv, server->conf.allow, conn->peer,
-			   sizeof conn->peer)) {
+			   sizeof conn->peer) ||
+		   !admitted(conn)) {
 		if (conn->peer[0] != '\0')
 			trouble(server, NET_REFUSED, conn->peer);
 		close_conn(conn);

@@ -23,6 +23,9 @@ struct frame_server {
 	struct frame_conn *ready; /* those with something to write, or to go on with */
 	_Atomic int64_t count;
 	struct net_budget bodies;
+	int64_t in_flight; /* requests begun and not answered */
+	bool full;         /* `in_flight` was at its limit: connections wait */
+	uint64_t unsent;   /* bytes of replies */
 };
 
 /* The last connection has gone. */
@@ -30,6 +33,9 @@ void frame_server_emptied(struct frame_server *server);
 
 /* Take the connection that waits at the listener. */
 void frame_conn_accept(struct frame_server *server);
+
+/* Limits may have changed: look at every connection again. */
+void frame_conn_resume(struct frame_server *server);
 
 /* Go on with every connection on the `ready` list. */
 void frame_conn_go_on(struct frame_server *server);

@@ -101,6 +101,17 @@ struct frame_server *frame_server_new(
 	return server;
 }
 
+void frame_server_change(struct frame_server *server, const struct frame_server_conf *conf)
+{
+	server->conf.in_flight = conf->in_flight;
+	server->conf.in_flight_all = conf->in_flight_all;
+	server->conf.max_connections = conf->max_connections;
+	server->conf.timeout_ms = conf->timeout_ms;
+	server->conf.reply_memory = conf->reply_memory;
+	server->bodies.limit = conf->body_memory;
+	frame_conn_resume(server);
+}
+
 int64_t frame_server_connections(const struct frame_server *server)
 {
 	return server->count;

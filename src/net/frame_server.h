@@ -13,7 +13,11 @@
  *     answered here.
  *   - Bodies over NET_SMALL_BODY share `body_memory`, as in net_server.h; so do the rules
  *     for silent and slow peers, and for those that are not allowed or too many.
- *   - A server that stops reads no further package and answers those it has. */
+ *   - A server that stops reads no further package and answers those it has.
+ *   - With `in_flight_all`, once so many requests of all connections are under way no
+ *     connection is read further until a quarter of them is answered.
+ *   - With `reply_memory`, when replies that peers do not take come to more than that, the
+ *     peer that leaves most of them is closed. */
 #pragma once
 
 #include "net/net_server.h"
@@ -24,8 +28,9 @@
 struct frame_request {
 	struct package package;
 	struct span body;
-	enum byte_order order; /* of the integers in it */
-	const char *peer;      /* "10.0.0.1:4711", for logs */
+	enum byte_order order;       /* of the integers in it */
+	const char *peer;            /* "10.0.0.1:4711", for logs */
+	const struct sockaddr *from; /* the same, if the handler has `admit`; NULL for unix */
 };
 
 struct frame_handler {
@@ -36,6 +41,9 @@ struct frame_handler {
 		void *context, const struct package *package, const char *peer, enum ret ret);
 	/* May be NULL. */
 	void (*trouble)(void *context, enum net_trouble what, const char *peer);
+	/* May `peer` connect?  Asked if conf.allow lets it; may be NULL, everybody then may.
+	 * Unix sockets are not asked about: their file has a mode. */
+	bool (*admit)(void *context, const struct sockaddr *peer);
 };
 
 struct frame_server_conf {
@@ -52,6 +60,8 @@ struct frame_server_conf {
 	int64_t max_connections;
 	int64_t timeout_ms;
 	uint64_t body_memory;
+	int64_t in_flight_all; /* 0: no limit */
+	uint64_t reply_memory; /* 0: no limit */
 };
 
 struct frame_server;
@@ -64,5 +74,9 @@ struct frame_server *frame_server_new(
 /* Answer `request`, which is gone then.  The bytes of `body` are taken over, and sent
  * only with RET_OK; NULL is an empty one.  Any thread. */
 void frame_reply(struct frame_request *request, enum ret ret, struct buf *body);
+
+/* Go on with the limits of `conf`: in_flight, in_flight_all, max_connections, timeout_ms,
+ * body_memory, reply_memory.  Whoever is over a new limit stays, and is not let further. */
+void frame_server_change(struct frame_server *server, const struct frame_server_conf *conf);
 
 int64_t frame_server_connections(const struct frame_server *server); /* any thread */

@@ -131,6 +131,34 @@ void net_loop_post(struct net_loop *loop, struct net_post *post)
 	pthread_mutex_unlock(&loop->lock);
 }
 
+struct call {
+	struct net_post post; /* first */
+	void (*call)(void *context);
+	void *context;
+};
+
+static void run_call(struct net_post *post)
+{
+	struct call *call = (struct call *)post;
+
+	call->call(call->context);
+	free(call);
+}
+
+void net_loop_call(struct net_loop *loop, void (*function)(void *context), void *context)
+{
+	struct call *call = calloc(1, sizeof *call);
+
+	assert(call != NULL);
+	*call = (struct call){ .post.run = run_call, .call = function, .context = context };
+	net_loop_post(loop, &call->post);
+}
+
+bool net_loop_stopping(const struct net_loop *loop)
+{
+	return loop->stopping;
+}
+
 bool net_loop_here(const struct net_loop *loop)
 {
 	return pthread_equal(loop->thread, pthread_self()) != 0;

@@ -7,6 +7,7 @@
 
 #include "core/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct net_loop;
@@ -20,6 +21,12 @@ int net_loop_run(struct net_loop *loop, struct err *err);
 /* Stop: servers take nothing new and finish what they have.  Any thread, any time; a
  * stop before net_loop_run makes that return at once. */
 void net_loop_stop(struct net_loop *loop);
+
+/* net_loop_stop was called, and servers have been told. */
+bool net_loop_stopping(const struct net_loop *loop);
+
+/* Have `call` called in the loop's thread, soon.  Any thread. */
+void net_loop_call(struct net_loop *loop, void (*call)(void *context), void *context);
 
 /* Frees the loop and the servers on it.  Nothing may be under way: net_loop_run has
  * returned, or was never called.  NULL is fine. */
