@@ -30,6 +30,7 @@ struct options {
 struct run_state {
 	const struct service *service;
 	struct service_context *context;
+	const char *config; /* the --config option */
 	pthread_mutex_t lock;
 	bool running;     /* `run` has been or is just being called, and has not returned */
 	bool stop_wanted; /* a signal came */
@@ -153,6 +154,22 @@ static int read_options(
 	return -1;
 }
 
+/* Read the configuration again. */
+static void reload(struct run_state *state)
+{
+	struct err err = { 0 };
+	struct settings *fresh;
+
+	if (!state->running)
+		return;
+	fresh = settings_load(state->config, &err);
+	if (fresh != NULL && state->service->reload(state->context, fresh, &err) == 0)
+		log_info("the configuration was read again");
+	else
+		log_error("the configuration stays as it was: %s", err.text);
+	settings_free(fresh);
+}
+
 /* The thread that takes signals: they are blocked in all others. */
 static void *take_signals(void *argument)
 {
@@ -172,6 +189,11 @@ static void *take_signals(void *argument)
 			continue;
 		pthread_mutex_lock(&state->lock);
 		ended = state->ended;
+		if (number == SIGHUP && state->service->reload != NULL) {
+			reload(state);
+			pthread_mutex_unlock(&state->lock);
+			continue;
+		}
 		if (number != SIGNAL_END && state->stop_wanted) {
 			log_warn("asked to stop again: leaving at once");
 			_exit(EXIT_FAILURE);
@@ -257,10 +279,13 @@ static int serve(struct run_state *state)
 	return err.code == ERR_CONFIG ? EXIT_WRONG : EXIT_FAILURE;
 }
 
-static int run(const struct service *service, struct service_context *context)
+static int run(const struct service *service, struct service_context *context, const char *config)
 {
 	struct run_state state = {
-		.service = service, .context = context, .lock = PTHREAD_MUTEX_INITIALIZER
+		.service = service,
+		.context = context,
+		.config = config,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
 	};
 	pthread_t signals;
 	int status;
@@ -321,7 +346,7 @@ int service_main(const struct service *service, int argc, char **argv)
 	if (options.test)
 		printf("%s: good\n", settings->file);
 	else
-		status = run(service, &context);
+		status = run(service, &context, options.config);
 	settings_free(settings);
 	return options.test ? EXIT_SUCCESS : status;
 wrong:

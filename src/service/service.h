@@ -22,8 +22,9 @@
  * uptime, counters) and a close.  src/service/stat_socket.h shows it.
  *
  * SIGTERM, SIGINT and SIGHUP are blocked in all threads but one, which calls `stop`; a
- * second one leaves at once with status 1.  A child process inherits the blocked ones
- * and unblocks them itself.  SIGPIPE is ignored. */
+ * second one leaves at once with status 1.  Where there is a `reload`, SIGHUP reads the
+ * configuration again instead; one that is wrong is logged and changes nothing.  A child process
+ * inherits the blocked ones and unblocks them itself.  SIGPIPE is ignored. */
 #pragma once
 
 #include "service/settings.h"
@@ -66,6 +67,11 @@ struct service {
 	/* Make `run` return soon.  Called once, from another thread than `run`, which may
 	 * be anywhere, also at its very first line. */
 	void (*stop)(struct service_context *context);
+	/* The configuration may have changed: `fresh` is it, borrowed for the call.  Called
+	 * as `stop` is; returns 0, or -1 if it goes on with the old one.  NULL: SIGHUP stops
+	 * the daemon. */
+	int (*reload)(
+		struct service_context *context, const struct settings *fresh, struct err *err);
 	/* Free everything, also after a `listen` or `open` that failed half way. */
 	void (*close)(struct service_context *context);
 };
