@@ -42,6 +42,33 @@ struct frame_settings {
 	int64_t instances;
 };
 
+/* A service behind admin_proxy. */
+struct proxy_service_settings {
+	struct conf_list servers; /* addresses of its back ends */
+	int64_t timeout;
+	struct conf_list allow; /* who may send its commands, besides proxy.allow */
+};
+
+struct proxy_settings {
+	char *listen;
+	struct conf_list allow; /* who may send every command */
+	struct proxy_service_settings cut, del, cs_del, sess_check, metadata;
+	int64_t max_connections;
+	int64_t client_in_flight, server_in_flight,
+		in_flight;   /* of one client; one back end; all */
+	int64_t queue;       /* requests of one service that wait for a back end */
+	int64_t queue_time;  /* longest such wait */
+	int64_t memory;      /* for requests, and as much for replies */
+	int64_t connections; /* to each back end */
+	int64_t connect_timeout;
+	int64_t check; /* index into "ping|connect" */
+	int64_t check_interval;
+	int64_t check_timeout;
+	char *tls_listen; /* empty: no TLS */
+	char *tls_certificate, *tls_key;
+	char *tls_client_ca; /* whose certificates clients must have; empty: none asked for */
+};
+
 struct settings {
 	char *file; /* where this was read from */
 
@@ -113,6 +140,9 @@ struct settings {
 	struct conf_list services_allow;
 	int64_t services_max_connections;
 	int64_t services_timeout; /* longest wait for a peer in the middle of something */
+
+	/* [admin_proxy] */
+	struct proxy_settings proxy;
 
 	/* [sess_check_svr] */
 	struct frame_settings sess_check;

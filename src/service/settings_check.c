@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -178,6 +179,38 @@ static int check_upload(const struct settings *settings, struct err *err)
 	return 0;
 }
 
+static int check_proxy_service(
+	const char *name, const struct proxy_service_settings *service, struct err *err)
+{
+	struct address address;
+	char key[64];
+
+	for (size_t i = 0; i < service->servers.count; i++)
+		if (!address_parse(service->servers.items[i], &address) ||
+			(!address.is_unix && address.port == 0))
+			return err_set(err, ERR_CONFIG,
+				"[admin_proxy] %s: '%.80s' is not an address", name,
+				service->servers.items[i]);
+	snprintf(key, sizeof key, "[admin_proxy] %s_allow", name);
+	return check_networks(key, &service->allow, err);
+}
+
+static int check_proxy(const struct proxy_settings *proxy, struct err *err)
+{
+	if (check_proxy_service("cut_svr", &proxy->cut, err) != 0 ||
+		check_proxy_service("del_svr", &proxy->del, err) != 0 ||
+		check_proxy_service("cs_del_svr", &proxy->cs_del, err) != 0 ||
+		check_proxy_service("sess_check_svr", &proxy->sess_check, err) != 0 ||
+		check_proxy_service("metadata_dbsvr", &proxy->metadata, err) != 0 ||
+		check_networks("[admin_proxy] allow", &proxy->allow, err) != 0)
+		return -1;
+	if (proxy->tls_listen[0] != '\0' &&
+		(proxy->tls_certificate[0] == '\0' || proxy->tls_key[0] == '\0'))
+		return err_set(err, ERR_CONFIG,
+			"[admin_proxy] tls_listen needs tls_certificate and tls_key");
+	return 0;
+}
+
 int settings_check(struct settings *settings, struct err *err)
 {
 	if (check_hosts("[fdfs] tracker_server", &settings->tracker_server, false, err) != 0 ||
@@ -192,7 +225,7 @@ int settings_check(struct settings *settings, struct err *err)
 	if (settings->beat_timeout <= settings->beat_interval)
 		return err_set(err, ERR_CONFIG,
 			"[tracker] beat_timeout must be longer than beat_interval");
-	if (check_upload(settings, err) != 0)
+	if (check_upload(settings, err) != 0 || check_proxy(&settings->proxy, err) != 0)
 		return -1;
 	return check_storages(settings, err);
 }
