@@ -233,9 +233,29 @@ static bool gif_is_whole(struct span bytes)
 	return at != NULL;
 }
 
+/* True if the chunks of a PNG (length u32 big endian, type, content, CRC u32) follow each
+ * other to the last one.  Decoders have all pixels before they come to it. */
+static bool png_is_whole(struct span bytes)
+{
+	enum { MAGIC = 8, AROUND = 12 };
+
+	for (size_t at = MAGIC; bytes.len - at >= AROUND;) {
+		size_t len = load_be32(bytes.data + at);
+
+		if (len > bytes.len - at - AROUND)
+			return false;
+		if (memcmp(bytes.data + at + 4, "IEND", 4) == 0)
+			return true;
+		at += AROUND + len;
+	}
+	return false;
+}
+
 /* Decoders show the frames that they find, and do not say that some are cut off. */
 static bool is_complete(enum picture_format format, struct span bytes)
 {
+	if (format == PICTURE_PNG)
+		return png_is_whole(bytes);
 	if (format == PICTURE_GIF)
 		return gif_is_whole(bytes);
 	if (format == PICTURE_WEBP) /* the length of all that follows stands behind "RIFF" */

@@ -135,6 +135,21 @@ TEST(a_jpeg_without_its_last_quarter_or_end_mark_is_refused)
 	free(photo);
 }
 
+TEST(a_png_without_its_end_is_refused)
+{
+	static const char *const files[] = { "photo.png", "interlaced.png" };
+
+	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+		struct photo *photo = photo_read(files[i]);
+
+		for (size_t cut = 1; cut <= 13; cut++)
+			if (code_of(shared(), span_of(photo->data, photo->len - cut)) !=
+				ERR_TRUNCATED)
+				fail_msg("%s without its last %zu bytes", files[i], cut);
+		free(photo);
+	}
+}
+
 TEST(bytes_behind_a_picture_do_no_harm)
 {
 	struct photo *photo = photo_read("seeding-4k.jpg");
