@@ -441,6 +441,7 @@ static int status_run(struct cli *cli, const struct args *args)
 			settings->storages[i].listen);
 	add_services(&status, "cut_svr", &settings->cut);
 	add_services(&status, "del_svr", &settings->del);
+	add_services(&status, "cs_del_svr", &settings->cs_del);
 	for (size_t i = 0; i < status.count; i++)
 		status.all_up = status.all_up && status.parts[i].up;
 	ask_tracker(&status);

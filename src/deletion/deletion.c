@@ -1,0 +1,272 @@
+#include "deletion/deletion.h"
+
+#include "core/clock.h"
+#include "web/purge.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	PAUSE_MS = 1000,
+	DERIVED_ROUNDS = 8, /* pictures that are made while their source is being deleted */
+};
+
+void deletion_init(struct deletion *deletion, const struct file_id *id)
+{
+	*deletion = (struct deletion){ .id = *id };
+}
+
+void deletion_fini(struct deletion *deletion)
+{
+	for (size_t i = 0; i < deletion->count; i++)
+		free(deletion->places[i].cache);
+	free(deletion->places);
+	*deletion = (struct deletion){ 0 };
+}
+
+const struct deletion_place *deletion_find(
+	const struct deletion *deletion, const char *picture, const char *cache)
+{
+	for (size_t i = 0; i < deletion->count; i++) {
+		const struct deletion_place *place = &deletion->places[i];
+
+		if (strcmp(place->picture, picture) == 0 && strcmp(place->cache, cache) == 0)
+			return place;
+	}
+	return NULL;
+}
+
+struct deletion_place *deletion_add(
+	struct deletion *deletion, const char *picture, const char *cache)
+{
+	const struct deletion_place *known = deletion_find(deletion, picture, cache);
+	struct deletion_place *places, *place;
+
+	if (known != NULL)
+		return &deletion->places[known - deletion->places];
+	places = realloc(deletion->places, (deletion->count + 1) * sizeof *places);
+	assert(places != NULL);
+	deletion->places = places;
+	place = &places[deletion->count++];
+	*place = (struct deletion_place){ .cache = strdup(cache) };
+	assert(place->cache != NULL);
+	snprintf(place->picture, sizeof place->picture, "%s", picture);
+	return place;
+}
+
+/* ---- what is known ---- */
+
+struct adding {
+	struct deletion *deletion;
+	const struct deletion_tools *tools;
+};
+
+static void add_everywhere(void *context, const struct file_id *id)
+{
+	const struct adding *adding = context;
+	const struct conf_list *caches = adding->tools->caches;
+	char text[FILE_ID_TEXT_MAX + 1];
+
+	file_id_format(id, text);
+	deletion_add(adding->deletion, text, "");
+	for (size_t i = 0; i < caches->count; i++)
+		deletion_add(adding->deletion, text, caches->items[i]);
+}
+
+static int add_derived(
+	struct deletion *deletion, const struct deletion_tools *tools, struct err *err)
+{
+	struct adding adding = { deletion, tools };
+
+	if (tools->derived == NULL)
+		return 0;
+	if (tools->derived->list(
+		    tools->derived->context, &deletion->id, add_everywhere, &adding, err) == 0)
+		return 0;
+	return err_prefix(err, "cannot tell what was made from it");
+}
+
+int deletion_add_known(
+	struct deletion *deletion, const struct deletion_tools *tools, struct err *err)
+{
+	struct adding adding = { deletion, tools };
+
+	add_everywhere(&adding, &deletion->id);
+	return add_derived(deletion, tools, err);
+}
+
+/* ---- places ---- */
+
+static void confirm(struct deletion_place *place, const char *outcome)
+{
+	place->confirmed = clock_unix();
+	place->err = (struct err){ .code = ERR_NONE };
+	snprintf(place->outcome, sizeof place->outcome, "%s", outcome);
+}
+
+static void delete_in_store(struct deletion_place *place, const struct deletion_tools *tools)
+{
+	struct file_id id;
+
+	if (!file_id_parse(span_str(place->picture), &id)) {
+		err_set(&place->err, ERR_BAD_ID, "'%s' is not the id of a picture", place->picture);
+		return;
+	}
+	if (fdfs_delete(tools->client, &id, &place->err) == 0)
+		confirm(place, "deleted");
+	else if (place->err.code == ERR_GONE)
+		confirm(place, "was deleted already");
+	else if (place->err.code == ERR_NOT_FOUND)
+		confirm(place, "was not there");
+}
+
+static bool cache_number(const struct conf_list *caches, const char *cache, size_t *number)
+{
+	for (*number = 0; *number < caches->count; ++*number)
+		if (strcmp(caches->items[*number], cache) == 0)
+			return true;
+	return false;
+}
+
+static void purge(struct deletion_place *place, const struct deletion_tools *tools)
+{
+	struct deletion_pause *pause = NULL;
+	struct purge_outcome outcome;
+	struct file_id id;
+	char text[40];
+	size_t number;
+
+	/* Nobody asks it any more, and nobody could tell what it holds. */
+	if (!cache_number(tools->caches, place->cache, &number)) {
+		confirm(place, "is no cache of ours any more");
+		return;
+	}
+	if (tools->pauses != NULL)
+		pause = &tools->pauses[number];
+	if (pause != NULL && clock_mono_ms() < atomic_load(&pause->until_ms)) {
+		err_set(&place->err, ERR_UNREACHABLE, "the cache %s did not answer a moment ago",
+			place->cache);
+		return;
+	}
+	if (!file_id_parse(span_str(place->picture), &id)) {
+		err_set(&place->err, ERR_BAD_ID, "'%s' is not the id of a picture", place->picture);
+		return;
+	}
+	if (purge_cache(tools->web, place->cache, &id, tools->purge_timeout_ms, &outcome,
+		    &place->err) == 0) {
+		snprintf(text, sizeof text, "purged, answers %d", outcome.status);
+		confirm(place, text);
+	} else if (pause != NULL &&
+		   (place->err.code == ERR_UNREACHABLE || place->err.code == ERR_TIMEOUT)) {
+		/* Thousands of pictures are not to wait for its timeout in turn. */
+		atomic_store(&pause->until_ms, clock_mono_ms() + PAUSE_MS);
+	}
+	place->status = outcome.status;
+	place->purges = outcome.purges;
+}
+
+/* ---- the order ---- */
+
+static bool is_own(const struct deletion *deletion, const struct deletion_place *place)
+{
+	char text[FILE_ID_TEXT_MAX + 1];
+
+	file_id_format(&deletion->id, text);
+	return strcmp(place->picture, text) == 0;
+}
+
+static bool stored_nowhere(const struct deletion *deletion, const char *picture)
+{
+	const struct deletion_place *store = deletion_find(deletion, picture, "");
+
+	return store != NULL && store->confirmed != 0;
+}
+
+/* The derived ones, then the picture itself. */
+static void clear_store(struct deletion *deletion, const struct deletion_tools *tools, bool own)
+{
+	for (size_t i = 0; i < deletion->count; i++) {
+		struct deletion_place *place = &deletion->places[i];
+
+		if (place->confirmed == 0 && place->cache[0] == '\0' &&
+			is_own(deletion, place) == own)
+			delete_in_store(place, tools);
+	}
+}
+
+/* Until nothing new has been made from the picture. */
+static int clear_late(
+	struct deletion *deletion, const struct deletion_tools *tools, struct err *err)
+{
+	for (int round = 0; round < DERIVED_ROUNDS; round++) {
+		size_t from = deletion->count;
+
+		if (add_derived(deletion, tools, err) != 0)
+			return -1;
+		if (deletion->count == from)
+			return 0;
+		if (tools->found != NULL &&
+			tools->found(tools->found_context, deletion, from, err) != 0)
+			return -1;
+		clear_store(deletion, tools, false);
+	}
+	return err_set(err, ERR_BUSY, "pictures are still being made from it");
+}
+
+static void clear_caches(struct deletion *deletion, const struct deletion_tools *tools)
+{
+	for (size_t i = 0; i < deletion->count; i++) {
+		struct deletion_place *place = &deletion->places[i];
+
+		if (place->confirmed != 0 || place->cache[0] == '\0')
+			continue;
+		if (stored_nowhere(deletion, place->picture))
+			purge(place, tools);
+		else
+			err_set(&place->err, ERR_BUSY, "waits until the store has deleted it");
+	}
+}
+
+/* The first that is outstanding, the store's before those that wait for it. */
+static int outcome(const struct deletion *deletion, struct err *err)
+{
+	const struct deletion_place *first = NULL;
+
+	for (size_t i = 0; i < deletion->count; i++) {
+		const struct deletion_place *place = &deletion->places[i];
+
+		if (place->confirmed == 0 &&
+			(first == NULL || (place->cache[0] == '\0' && first->cache[0] != '\0')))
+			first = place;
+	}
+	if (first == NULL)
+		return 0;
+	if (err != NULL)
+		*err = first->err;
+	return err_prefix(err, "%s", first->picture);
+}
+
+int deletion_run(struct deletion *deletion, const struct deletion_tools *tools, struct err *err)
+{
+	struct err late = { .code = ERR_NONE }, ignored;
+	int result;
+
+	clear_store(deletion, tools, false);
+	clear_store(deletion, tools, true);
+	result = clear_late(deletion, tools, &late);
+	clear_caches(deletion, tools);
+	if (outcome(deletion, err) != 0)
+		return -1;
+	if (result != 0) {
+		if (err != NULL)
+			*err = late;
+		return -1;
+	}
+	/* What is remembered in vain is found, and deleted, once more: no harm. */
+	if (tools->derived != NULL && tools->derived->forget != NULL)
+		tools->derived->forget(tools->derived->context, &deletion->id, &ignored);
+	return 0;
+}

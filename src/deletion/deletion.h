@@ -1,0 +1,88 @@
+/* deletion.h - deleting one picture everywhere, and knowing where that has been done.
+ *
+ * A deletion has a list of places: the store and each cache, for the picture and for each
+ * picture that was made from it.  They are gone through in this order:
+ *
+ *     1. what was made from the picture, in the store
+ *     2. the picture, in the store
+ *     3. what has been made from it meanwhile, in the store
+ *     4. each of them in each cache: purged, then asked for; 404 or 410 confirms
+ *
+ * A cache that was purged before the store had deleted could fetch the picture anew, so
+ * a cache is not touched until then.  A place that is confirmed already is passed over:
+ * running a deletion again does what is outstanding. */
+#pragma once
+
+#include "core/conf.h"
+#include "core/file_id.h"
+#include "fdfs/client.h"
+#include "web/web.h"
+
+#include <stdatomic.h>
+
+struct deletion_place {
+	int64_t row; /* in the database of receipts; 0: in none */
+	char picture[FILE_ID_TEXT_MAX + 1];
+	char *cache;       /* "host:port"; empty: the store */
+	int64_t confirmed; /* Unix seconds; 0: outstanding */
+	char outcome[40];  /* of a confirmed one, for people: "deleted", "was gone already" */
+	int status;        /* what the cache answers; 0: nothing yet */
+	int purges;        /* how often it was told, this time */
+	struct err err;    /* why it is outstanding; ERR_NONE: not tried yet */
+};
+
+struct deletion {
+	struct file_id id;
+	int64_t receipt; /* in the database; 0: none */
+	struct deletion_place *places;
+	size_t count;
+};
+
+/* Who knows what was made from a picture.  `list` calls `found` for each; it may be
+ * called by several threads. */
+struct derived {
+	int (*list)(void *context, const struct file_id *source,
+		void (*found)(void *found_context, const struct file_id *id), void *found_context,
+		struct err *err);
+	/* Everything made from `source` is deleted: forget that it was. */
+	int (*forget)(void *context, const struct file_id *source, struct err *err);
+	void *context;
+};
+
+/* When a cache that did not answer is asked again; shared by threads. */
+struct deletion_pause {
+	_Atomic int64_t until_ms; /* clock_mono_ms */
+};
+
+struct deletion_tools {
+	struct fdfs_client *client;
+	struct web *web; /* of this thread */
+	const struct conf_list *caches;
+	struct deletion_pause *pauses; /* one a cache; NULL: each is asked each time */
+	int64_t purge_timeout_ms;
+	const struct derived *derived; /* NULL: nothing is made from pictures */
+	/* Called before places from `from` on, which were found while the deletion ran, are
+	 * touched; NULL: nobody wants to know. */
+	int (*found)(void *context, struct deletion *deletion, size_t from, struct err *err);
+	void *found_context;
+};
+
+/* A deletion of `id` without places; deletion_fini frees what it will have. */
+void deletion_init(struct deletion *deletion, const struct file_id *id);
+void deletion_fini(struct deletion *deletion);
+
+/* Add a place, unless it is there.  Pointers to places end here. */
+struct deletion_place *deletion_add(
+	struct deletion *deletion, const char *picture, const char *cache);
+
+/* Add every place that is known now.  -1 if `derived` cannot tell. */
+int deletion_add_known(
+	struct deletion *deletion, const struct deletion_tools *tools, struct err *err);
+
+/* Do what is outstanding.  Returns 0 if every place is confirmed then; else the places
+ * say what is not, and `err` has the first reason. */
+int deletion_run(struct deletion *deletion, const struct deletion_tools *tools, struct err *err);
+
+/* The place, or NULL. */
+const struct deletion_place *deletion_find(
+	const struct deletion *deletion, const char *picture, const char *cache);
