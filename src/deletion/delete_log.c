@@ -28,6 +28,16 @@ static int folder_of(const char *path, char out[PATH_LEN], struct err *err)
 	return 0;
 }
 
+void delete_log_give(int fd, const char *path)
+{
+	char folder[PATH_LEN];
+	struct stat st;
+
+	if (geteuid() == 0 && folder_of(path, folder, NULL) == 0 && stat(folder, &st) == 0 &&
+		fchown(fd, st.st_uid, st.st_gid) != 0)
+		return; /* they will say that they cannot use it */
+}
+
 int delete_log_sync_folder(const char *path, struct err *err)
 {
 	char folder[PATH_LEN];
@@ -69,6 +79,7 @@ static int enter(struct delete_log *log, struct err *err)
 				log->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, FILE_MODE);
 			if (log->fd < 0)
 				return err_errno(err, "cannot open %s", log->path);
+			delete_log_give(log->fd, log->path);
 			/* A new file is there for good once its folder says so. */
 			if (delete_log_sync_folder(log->path, err) != 0)
 				return -1;

@@ -25,5 +25,9 @@ int delete_log_append(struct delete_log *log, struct span lines, struct err *err
  * 0 if there is no log or an empty one, or -1. */
 int delete_log_take(const char *path, const char *to, struct err *err);
 
+/* A file that root has made becomes that of the owner of its folder, so that the daemons
+ * can use it. */
+void delete_log_give(int fd, const char *path);
+
 /* Bring the names in the folder of `path` to the disk. */
 int delete_log_sync_folder(const char *path, struct err *err);
