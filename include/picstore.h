@@ -42,7 +42,7 @@ typedef enum picstore_code {
 	PICSTORE_NOT_ALLOWED = 9,
 	PICSTORE_CORRUPT = 10,
 	PICSTORE_UNKNOWN = 11,     /* it may or may not have been done */
-	PICSTORE_UNREACHABLE = 12, /* nobody answers: nothing was done */
+	PICSTORE_UNREACHABLE = 12, /* the store does not answer */
 	PICSTORE_TIMEOUT = 13,     /* nothing was done in time */
 	PICSTORE_IO = 14,
 	PICSTORE_UNSUPPORTED = 15,
@@ -54,7 +54,8 @@ typedef enum picstore_code {
 	PICSTORE_EMPTY_FILE = 21,
 	PICSTORE_NOT_A_PICTURE = 22,
 	PICSTORE_PIXEL_BOMB = 23,
-	PICSTORE_TRUNCATED = 24
+	PICSTORE_TRUNCATED = 24,
+	PICSTORE_SERVICE_DOWN = 25 /* nobody answers, or who is needed does not */
 } picstore_code;
 
 typedef struct picstore_error {

@@ -30,10 +30,10 @@ class PicstoreError extends Exception
 class Picstore
 {
     const WORDS = [
-        'ok', 'bad_request', 'bad_id', 'not_found', 'gone', 'exists', 'too_large', 'full',
-        'busy', 'not_allowed', 'corrupt', 'unknown', 'unreachable', 'timeout', 'io',
+        'ok', 'bad_request', 'bad_id', 'not_found', 'gone', 'exists', 'too_large', 'store_full',
+        'busy', 'not_allowed', 'corrupt', 'unknown', 'store_down', 'timeout', 'io_error',
         'unsupported', 'internal', 'no_key', 'bad_key', 'key_expired', 'key_not_yet',
-        'empty_file', 'not_a_picture', 'pixel_bomb', 'truncated'];
+        'empty_file', 'not_a_picture', 'pixel_bomb', 'truncated', 'service_down'];
 
     const DELETE_LATER = 3002;
     const CUT = 3005;

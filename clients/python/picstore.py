@@ -16,10 +16,10 @@ import struct
 __all__ = ["Picstore", "PicstoreError"]
 
 WORDS = (
-    "ok", "bad_request", "bad_id", "not_found", "gone", "exists", "too_large", "full", "busy",
-    "not_allowed", "corrupt", "unknown", "unreachable", "timeout", "io", "unsupported",
-    "internal", "no_key", "bad_key", "key_expired", "key_not_yet", "empty_file",
-    "not_a_picture", "pixel_bomb", "truncated")
+    "ok", "bad_request", "bad_id", "not_found", "gone", "exists", "too_large", "store_full",
+    "busy", "not_allowed", "corrupt", "unknown", "store_down", "timeout", "io_error",
+    "unsupported", "internal", "no_key", "bad_key", "key_expired", "key_not_yet", "empty_file",
+    "not_a_picture", "pixel_bomb", "truncated", "service_down")
 
 DELETE_LATER, CUT, DELETE_NOW, PING, SESSION = 3002, 3005, 3030, 0x10B0, 0x10B5
 MAX_REPLY = 64 << 20

@@ -6,6 +6,8 @@
 #include <jwt.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -285,6 +287,18 @@ int upload_key_make_des(const struct upload_key_rules *rules, const struct uploa
 	return 0;
 }
 
+/* Two tokens are two even if all that they say is the same: uses are counted by token. */
+static bool jwt_number(jwt_t *jwt)
+{
+	uint8_t random[8];
+	char text[17];
+
+	if (RAND_bytes(random, sizeof random) != 1)
+		return false;
+	snprintf(text, sizeof text, "%016" PRIx64, load_be64(random));
+	return jwt_add_grant(jwt, "jti", text) == 0;
+}
+
 static bool jwt_fill(jwt_t *jwt, const struct upload_key *key, int64_t expires)
 {
 	char ip[INET_ADDRSTRLEN];
@@ -316,7 +330,7 @@ int upload_key_make_jwt(const struct upload_key_rules *rules, const struct uploa
 	if (jwt_new(&jwt) == 0 &&
 		jwt_set_alg(jwt, JWT_ALG_HS256, rules->jwt_secret, (int)rules->jwt_secret_len) ==
 			0 &&
-		jwt_fill(jwt, key, expires))
+		jwt_fill(jwt, key, expires) && jwt_number(jwt))
 		text = jwt_encode_str(jwt);
 	if (text == NULL || strlen(text) > UPLOAD_KEY_JWT_MAX)
 		result = err_set(err, ERR_INTERNAL, "cannot make a token");

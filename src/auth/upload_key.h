@@ -58,6 +58,7 @@ int upload_key_check(const struct upload_key_rules *rules, struct span text, int
 int upload_key_make_des(const struct upload_key_rules *rules, const struct upload_key *key,
 	char out[UPLOAD_KEY_DES_LEN + 1], struct err *err);
 
-/* Make a key of the new form, valid until `expires`. */
+/* Make a key of the new form, valid until `expires`, with a random claim jti that makes it
+ * differ from all others. */
 int upload_key_make_jwt(const struct upload_key_rules *rules, const struct upload_key *key,
 	int64_t expires, char out[UPLOAD_KEY_JWT_MAX + 1], struct err *err);

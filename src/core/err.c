@@ -24,6 +24,8 @@ static const struct {
 	[ERR_CORRUPT] = { "corrupt", 502, EIO, "the stored bytes do not match their id" },
 	[ERR_UNKNOWN] = { "unknown", 503, EIO, "it may or may not have been done" },
 	[ERR_UNREACHABLE] = { "store_down", 503, ENOTCONN, "the store cannot be reached" },
+	[ERR_SERVICE_DOWN] = { "service_down", 503, ENOTCONN,
+		"a service that this needs cannot be reached" },
 	[ERR_TIMEOUT] = { "timeout", 503, ETIMEDOUT, "it took too long" },
 	[ERR_IO] = { "io_error", 500, EIO, "the operating system reports an error" },
 	[ERR_WOULD_BLOCK] = { "would_block", 503, EAGAIN, "it would have to wait" },

@@ -23,7 +23,8 @@ enum err_code {
 	ERR_NOT_ALLOWED,  /* this caller may not do that */
 	ERR_CORRUPT,      /* the bytes do not match their id */
 	ERR_UNKNOWN,      /* it may or may not have been done */
-	ERR_UNREACHABLE,  /* the part that could answer is down */
+	ERR_UNREACHABLE,  /* the part of the store that could answer is down */
+	ERR_SERVICE_DOWN, /* another service that is needed, not the store, is down */
 	ERR_TIMEOUT,      /* a deadline passed; nothing was done */
 	ERR_IO,           /* the operating system reports an error */
 	ERR_WOULD_BLOCK,  /* not without waiting, and waiting was not wanted */

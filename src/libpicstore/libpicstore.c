@@ -11,7 +11,7 @@
 
 enum { CONNECT_MS = 2000, TIMEOUT_MS = 10000, MAX_REPLY = 1 << 20 };
 
-_Static_assert((int)PICSTORE_TRUNCATED == RET_COUNT - 1, "picstore.h lists every ret");
+_Static_assert((int)PICSTORE_SERVICE_DOWN == RET_COUNT - 1, "picstore.h lists every ret");
 _Static_assert((int)PICSTORE_URL_SIZE == PACKAGE_URL_LEN + 1, "an id has one length");
 _Static_assert((int)PICSTORE_DELETE_MAX == PACKAGE_DELETE_MAX, "a package has one limit");
 

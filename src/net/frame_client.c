@@ -133,7 +133,7 @@ static bool wait_for(int fd, short events, int64_t deadline)
 static int cannot_connect(const struct frame_client *client, int error, struct err *err)
 {
 	return err_set(
-		err, ERR_UNREACHABLE, "cannot connect to %s: %s", client->address, strerror(error));
+		err, ERR_SERVICE_DOWN, "cannot connect to %s: %s", client->address, strerror(error));
 }
 
 static int dial(struct attempt *attempt, struct err *err)
@@ -146,8 +146,10 @@ static int dial(struct attempt *attempt, struct err *err)
 
 	if (deadline > attempt->deadline)
 		deadline = attempt->deadline;
-	if (sockaddr_resolve(client->address, &address, &len, err) != 0)
+	if (sockaddr_resolve(client->address, &address, &len, err) != 0) {
+		err->code = ERR_SERVICE_DOWN;
 		return -1;
+	}
 	attempt->fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (attempt->fd < 0)
 		return err_errno(err, "cannot make a socket");
@@ -169,7 +171,7 @@ static int dial(struct attempt *attempt, struct err *err)
 
 static int lost(const struct attempt *attempt, const char *why, struct err *err)
 {
-	return err_set(err, attempt->sent ? ERR_UNKNOWN : ERR_UNREACHABLE, "%s %s",
+	return err_set(err, attempt->sent ? ERR_UNKNOWN : ERR_SERVICE_DOWN, "%s %s",
 		attempt->client->address, why);
 }
 

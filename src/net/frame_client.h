@@ -40,7 +40,7 @@ struct frame_call {
 
 /* Returns 0 when `ret` of the reply is 0; its body is then put into `reply` (which is
  * cleared first; NULL: not wanted).  Else -1 with the code that `ret` stands for, or
- *   ERR_UNREACHABLE  nobody answers, nothing was done
+ *   ERR_SERVICE_DOWN nobody answers, nothing was done
  *   ERR_TIMEOUT      the deadline passed before the request was sent
  *   ERR_UNKNOWN      the request was sent, but no reply came
  *   ERR_CORRUPT      the reply makes no sense */

@@ -63,6 +63,8 @@ int session_check_call(struct session_check *check, struct span key, uint32_t ui
 	if (result == 0 &&
 		!package_session_reply_decode(buf_span(&reply), check->order, &counted, &rest))
 		result = err_set(err, ERR_CORRUPT, "the reply about the session makes no sense");
+	else if (result != 0 && err != NULL && err->code == ERR_KEY_EXPIRED)
+		err_set(err, ERR_KEY_EXPIRED, "the session key is too old, or was used too often");
 	if (result == 0 && used != NULL)
 		*used = counted;
 	if (result == 0 && left != NULL)

@@ -26,6 +26,7 @@ static const enum err_code codes[RET_COUNT] = {
 	[RET_NOT_A_PICTURE] = ERR_NOT_A_PICTURE,
 	[RET_PIXEL_BOMB] = ERR_PIXEL_BOMB,
 	[RET_TRUNCATED] = ERR_TRUNCATED,
+	[RET_SERVICE_DOWN] = ERR_SERVICE_DOWN,
 };
 
 enum ret ret_of_err(enum err_code code)

@@ -38,8 +38,9 @@ def own(installations):
     return installations().start("--no-self-test")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def session_key(shared):
+    """Of each test its own: a key may not be used for ever."""
     return shared.token()
 
 

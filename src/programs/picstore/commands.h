@@ -10,6 +10,7 @@ extern const struct command command_get;
 extern const struct command command_ls;
 extern const struct command command_put;
 extern const struct command command_rm;
+extern const struct command command_session;
 extern const struct command command_stat;
 extern const struct command command_status;
 extern const struct command command_token;

@@ -14,6 +14,7 @@ static const struct command *const commands[] = {
 	&command_stat,
 	&command_ls,
 	&command_token,
+	&command_session,
 	&command_doctor,
 	&command_status,
 	&command_fsck,

@@ -11,7 +11,13 @@
 #include <unistd.h>
 
 /* base+4 and on are the storages'. */
-enum { CONF_MAX = 1 << 20, PORT_DEL_SVR = 73, PORT_CS_DEL_SVR = 75, PORT_CUT_SVR = 77 };
+enum {
+	CONF_MAX = 1 << 20,
+	PORT_DEL_SVR = 73,
+	PORT_CS_DEL_SVR = 75,
+	PORT_CUT_SVR = 77,
+	PORT_SESS_CHECK_SVR = 80,
+};
 
 static const char first_text[] =
 	"# picstore.conf - the settings of every part of this installation.\n"
@@ -48,6 +54,7 @@ static const char first_text[] =
 	"\n"
 	"[upload]\n"
 	"listen = unix:/run/picstore/upload.sock\n"
+	"session_check = 127.0.0.1:7003\n"
 	"\n"
 	"# The one port that others may reach.\n"
 	"[varnish]\n"
@@ -66,7 +73,10 @@ static const char first_text[] =
 	"log = ../log/delete.log\n"
 	"\n"
 	"[cs_del_svr]\n"
-	"receipts = ../data/receipts/receipts.db\n";
+	"receipts = ../data/receipts/receipts.db\n"
+	"\n"
+	"[sess_check_svr]\n"
+	"folder = ../data/sessions\n";
 
 static void set(struct buf *text, const char *section, const char *key, const char *value)
 {
@@ -130,6 +140,12 @@ static void set_ports(struct buf *text, const struct settings *settings, int64_t
 	set_port(text, "cut_svr", "listen", settings->cut.listen, base + PORT_CUT_SVR);
 	set_port(text, "del_svr", "listen", settings->del.listen, base + PORT_DEL_SVR);
 	set_port(text, "cs_del_svr", "listen", settings->cs_del.listen, base + PORT_CS_DEL_SVR);
+	/* Who asks it moves with it; one of another machine, or nobody, stays. */
+	if (strcmp(settings->session_check, settings->sess_check.listen) == 0)
+		set_port(text, "upload", "session_check", settings->session_check,
+			base + PORT_SESS_CHECK_SVR);
+	set_port(text, "sess_check_svr", "listen", settings->sess_check.listen,
+		base + PORT_SESS_CHECK_SVR);
 }
 
 static struct settings *parse(const struct up_place *place, struct buf *text, struct err *err)
@@ -166,6 +182,8 @@ struct settings *up_config_read(
 	set_own_path(text, "cs_del_svr", "receipts", settings->cs_del_receipts,
 		"/var/lib/picstore/receipts/receipts.db", place->home,
 		"/data/receipts/receipts.db");
+	set_own_path(text, "sess_check_svr", "folder", settings->sess_check_folder,
+		"/var/lib/picstore/sessions", place->home, "/data/sessions");
 	if (port_base != UP_STANDARD_PORTS)
 		set_ports(text, settings, port_base);
 	settings_free(settings);

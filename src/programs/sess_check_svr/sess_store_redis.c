@@ -42,7 +42,7 @@ static int lost(struct redis_store *store, struct err *err)
 {
 	const redisContext *redis = store->redis;
 
-	return fail(store, ERR_UNREACHABLE,
+	return fail(store, ERR_SERVICE_DOWN,
 		redis == NULL              ? "out of memory"
 		: redis->errstr[0] != '\0' ? redis->errstr
 					   : "the connection broke",
@@ -63,7 +63,7 @@ static int take_status(struct redis_store *store, void *reply, struct err *err)
 	if (status == NULL)
 		return lost(store, err);
 	if (status->type == REDIS_REPLY_ERROR)
-		result = fail(store, ERR_UNREACHABLE, status->str, err);
+		result = fail(store, ERR_SERVICE_DOWN, status->str, err);
 	freeReplyObject(status);
 	return result;
 }
@@ -191,12 +191,12 @@ static int take_counts(struct redis_store *store, const redisReply *all, struct 
 	size_t at = 0;
 
 	if (all->type == REDIS_REPLY_ERROR)
-		return fail(store, ERR_UNREACHABLE, all->str, err);
+		return fail(store, ERR_SERVICE_DOWN, all->str, err);
 	for (size_t i = 0; i < count; i++) {
 		at += counts[i].use; /* passes over the reply to SET */
 		if (all->type != REDIS_REPLY_ARRAY || at >= all->elements ||
 			!take_count(all->element[at], &counts[i], limit))
-			return fail(store, ERR_UNREACHABLE, "its answer makes no sense", err);
+			return fail(store, ERR_SERVICE_DOWN, "its answer makes no sense", err);
 		at++;
 	}
 	return 0;

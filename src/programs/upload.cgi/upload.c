@@ -211,7 +211,7 @@ static int count_use(void *context, struct span key, uint32_t uid, struct err *e
 	case ERR_KEY_NOT_YET:
 		return -1;
 	default:
-		err->code = ERR_UNREACHABLE;
+		err->code = ERR_SERVICE_DOWN;
 		return err_prefix(err, "session keys cannot be counted now");
 	}
 }

@@ -158,6 +158,17 @@ TEST(a_token_has_one_spelling)
 	}
 }
 
+TEST(two_tokens_are_two)
+{
+	struct upload_key_rules r = rules();
+	char token[UPLOAD_KEY_JWT_MAX + 1], other[UPLOAD_KEY_JWT_MAX + 1];
+	struct err err;
+
+	assert_int_equal(upload_key_make_jwt(&r, &known, issued + 600, token, &err), 0);
+	assert_int_equal(upload_key_make_jwt(&r, &known, issued + 600, other, &err), 0);
+	assert_string_not_equal(token, other);
+}
+
 TEST(a_key_says_until_when_it_is_good)
 {
 	struct upload_key_rules r = rules();

@@ -185,7 +185,7 @@ TEST(says_that_nobody_answers)
 
 	snprintf(address, sizeof address, "127.0.0.1:%u", fake_server_dead_port());
 	store = picstore_open(address, NULL, NULL);
-	assert_int_equal(picstore_ping(store, &error), PICSTORE_UNREACHABLE);
+	assert_int_equal(picstore_ping(store, &error), PICSTORE_SERVICE_DOWN);
 	assert_non_null(strstr(error.text, address));
 	picstore_close(store);
 }

@@ -132,7 +132,7 @@ TEST(says_that_nobody_answers)
 	snprintf(dead, sizeof dead, "127.0.0.1:%u", fake_server_dead_port());
 	client = client_of(dead, 10000);
 	assert_int_equal(call(client, FRAME_REPEAT, NULL, &err), -1);
-	assert_int_equal(err.code, ERR_UNREACHABLE);
+	assert_int_equal(err.code, ERR_SERVICE_DOWN);
 	frame_client_free(client);
 }
 

@@ -53,7 +53,7 @@ static void open_store(struct fixture *f)
 		f->store = f->driver->open(f->settings, &err);
 		if (f->store != NULL)
 			return;
-		assert_int_equal(err.code, ERR_UNREACHABLE);
+		assert_int_equal(err.code, ERR_SERVICE_DOWN);
 		usleep(10000);
 	}
 	fail_msg("%s", err.text);
@@ -232,11 +232,11 @@ TEST(redis_says_that_it_is_gone_and_goes_on_when_it_is_back)
 	one(&f, 'a', true, NOW, 1, false);
 	stop_redis(&f);
 	assert_int_equal(f.driver->count(f.store, &count, 1, LIMIT, NOW, &err), -1);
-	assert_int_equal(err.code, ERR_UNREACHABLE);
+	assert_int_equal(err.code, ERR_SERVICE_DOWN);
 	start_redis(&f);
 	do
 		result = f.driver->count(f.store, &count, 1, LIMIT, NOW, &err);
-	while (result != 0 && err.code == ERR_UNREACHABLE && usleep(10000) == 0);
+	while (result != 0 && err.code == ERR_SERVICE_DOWN && usleep(10000) == 0);
 	assert_int_equal(result, 0);
 	assert_int_equal(count.used, 2);
 	stop(&f);
