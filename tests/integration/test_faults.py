@@ -47,8 +47,9 @@ def check_against_store(installation, acknowledged, sent):
     return more
 
 
-def test_storage_killed_in_the_middle_of_500_uploads(own):
+def test_storage_killed_in_the_middle_of_500_uploads(installations):
     """16 clients; kill -9 after each 100 or so answers."""
+    own = installations({("sess_check_svr", "checks"): 1000}).start("--no-self-test")
     key = own.token()
     count, clients = 500, 16
     done = threading.Semaphore(0)
