@@ -68,8 +68,9 @@ unsigned picture_checker_formats(const struct picture_checker *checker);
 
 /* Check one picture; waits for a free worker within the timeout.  Any thread.
  * ERR_NOT_A_PICTURE, ERR_PIXEL_BOMB, ERR_TRUNCATED, ERR_TOO_LARGE, or ERR_BUSY when no
- * worker came free in time.  A worker that dies or takes too long is replaced; its
- * picture is ERR_TRUNCATED (it cannot be decoded here).  ERR_INTERNAL: no worker can be
+ * worker came free in time.  A worker that dies or takes too long is replaced; a
+ * picture by which two died or one took too long is ERR_TRUNCATED (it cannot be decoded
+ * here).  ERR_INTERNAL: no worker can be
  * started any more, the process had better end and be started anew. */
 int picture_check(struct picture_checker *checker, struct span bytes, struct picture_facts *facts,
 	struct err *err);

@@ -347,7 +347,7 @@ static int do_with(struct picture_jobs *jobs, struct slot *slot, const struct pi
 	const char *name = picture_name(picture_sniff(order->picture));
 	struct picture_ask ask = { .len = order->picture.len };
 	struct picture_reply reply;
-	bool taken = false;
+	bool taken = false, died = false;
 	ssize_t got = 0;
 
 	if (order->wish_len > 0)
@@ -359,6 +359,11 @@ static int do_with(struct picture_jobs *jobs, struct slot *slot, const struct pi
 		taken = exchange(slot, &ask, clock_mono_ms() + jobs->conf.timeout_ms, &reply, &got);
 		if (got != sizeof reply || reply.leaving)
 			slot_kill(slot);
+		/* It need not be the picture's fault, so it gets a second worker, but no more. */
+		if (taken && got == 0 && !died) {
+			died = true;
+			taken = false;
+		}
 	}
 	if (!taken)
 		return err_set(err, ERR_BUSY, "picture workers die as soon as they are started");
