@@ -117,9 +117,9 @@ sub other_method {
 	}
 	# First the mark, then the objects: at once and for good, so that nothing is left to
 	# serve in grace.  The mark is a token that is gone for a minute.  It is on a shelf, three
-	# characters of the id that are part of its CRC, not on the id: vsthrottle remembers
+	# characters of the id that tell its place, not on the id: vsthrottle remembers
 	# what it was asked for, and that would be every picture that was ever missed.
-	set req.http.X-Shelf = regsub(req.http.X-Purge, "^.*/.{22}(.{3}).*$", "\1");
+	set req.http.X-Shelf = regsub(req.http.X-Purge, "^.*/.{13}(.{3}).*$", "\1");
 	if (vsthrottle.is_denied(req.http.X-Shelf, 1, 60s)) {
 		# There is a mark already: this minute begins now.
 		vsthrottle.return_token(req.http.X-Shelf, 1, 60s);
@@ -150,9 +150,18 @@ sub vcl_miss {
 
 sub vcl_backend_fetch {
 	unset bereq.body;
+	# A miss is answered as a hit would be, whatever else the client sent: lighttpd is
+	# particular about host names.
+	set bereq.http.Host = "picstore";
 	unset bereq.http.Cookie;
 	unset bereq.http.Authorization;
 	unset bereq.http.X-Picture-Name;
+	# To CGI a client's "If.None.Match" or "If_Modified_Since" is the same as the real one,
+	# and the answer would be a 304 that nobody here asked for.  A tag that no picture
+	# has, as the last header, overrules them.
+	if (!bereq.http.If-None-Match) {
+		set bereq.http.If-None-Match = {""""};
+	}
 	return (fetch);
 }
 
@@ -170,7 +179,7 @@ sub vcl_backend_response {
 	# Errors are not kept, and nobody queues up behind one.  A picture that was purged
 	# while it was on its way is from before its deletion: it is not kept either.
 	if (beresp.status != 200 ||
-	    vsthrottle.remaining(regsub(bereq.url, "^.*/.{22}(.{3}).*$", "\1"), 1, 60s) < 1) {
+	    vsthrottle.remaining(regsub(bereq.url, "^.*/.{13}(.{3}).*$", "\1"), 1, 60s) < 1) {
 		set beresp.uncacheable = true;
 		set beresp.ttl = 1s;
 		set beresp.grace = 0s;
@@ -245,7 +254,7 @@ sub outside {
 # after the purge.  So a purge leaves a mark for a minute, and who fetches looks for it
 # before and after the object is entered.
 sub purged_meanwhile {
-	if (vsthrottle.remaining(regsub(req.url, "^.*/.{22}(.{3}).*$", "\1"), 1, 60s) < 1) {
+	if (vsthrottle.remaining(regsub(req.url, "^.*/.{13}(.{3}).*$", "\1"), 1, 60s) < 1) {
 		set req.http.X-Purged = xkey.purge(regsub(req.url, "^/", ""));
 	}
 }

@@ -362,8 +362,10 @@ int fcgi_request(const struct fcgi_reader *reader, struct http_request *request,
 	while (cursor_left(&cursor) > 0) {
 		if (!get_pair(&cursor, &name, &value))
 			return err_set(err, ERR_BAD_REQUEST, "the request's headers are malformed");
+		/* The last one counts: "X.Forwarded.For" of a client gets the same name as the
+		 * header that the cache in front adds behind it. */
 		for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
-			if (wanted[i].to->data == NULL && span_is(name, wanted[i].name))
+			if (span_is(name, wanted[i].name))
 				*wanted[i].to = value;
 	}
 	if (method.len == 0 || out.target.len == 0)

@@ -7,6 +7,8 @@
 #include <jansson.h>
 #include <string.h>
 
+enum { JSON_MARKS_MAX = 1000 };
+
 /* Decode one character of UTF-8 at `text`: its length and *point, or 0 if it is not
  * well formed (overlong, a surrogate, beyond U+10FFFF, cut off). */
 static size_t utf8_next(struct span text, uint32_t *point)
@@ -145,12 +147,34 @@ static struct span behind_data_url(struct span text)
 			     : span_of(comma + 1, text.len - (size_t)(comma + 1 - text.data));
 }
 
+/* True if there are few values in `text`, which need not be JSON.  A value of three bytes
+ * costs the parser hundreds: a body of brackets alone would be gigabytes. */
+static bool is_sparse(struct span text)
+{
+	size_t marks = 0;
+	bool inside = false;
+
+	for (size_t i = 0; i < text.len && marks <= JSON_MARKS_MAX; i++) {
+		uint8_t c = text.data[i];
+
+		if (inside && c == '\\')
+			i++;
+		else if (c == '"')
+			inside = !inside;
+		else if (!inside && (c == ',' || c == '[' || c == '{'))
+			marks++;
+	}
+	return marks <= JSON_MARKS_MAX;
+}
+
 static int read_json(struct upload_form *form, struct span body, struct err *err)
 {
 	struct span key = { 0 }, type = { 0 }, name = { 0 };
 	json_error_t why;
 	bool has;
 
+	if (!is_sparse(body))
+		return err_set(err, ERR_BAD_REQUEST, "the body has over %d values", JSON_MARKS_MAX);
 	form->json = json_loadb((const char *)body.data, body.len, JSON_REJECT_DUPLICATES, &why);
 	if (form->json == NULL)
 		return err_set(err, ERR_BAD_REQUEST,

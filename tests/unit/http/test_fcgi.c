@@ -103,6 +103,30 @@ TEST(reads_a_request)
 	buf_fini(&bytes);
 }
 
+TEST(of_headers_with_the_same_name_the_last_counts)
+{
+	struct buf bytes = new_buf(), params = new_buf();
+	struct http_request request;
+	struct fcgi_reader reader;
+	struct err err;
+
+	put_pair(&params, "REQUEST_METHOD", "GET");
+	put_pair(&params, "REQUEST_URI", "/");
+	put_pair(&params, "HTTP_X_FORWARDED_FOR", "6.6.6.6"); /* a client's X_Forwarded_For */
+	put_pair(&params, "HTTP_X_FORWARDED_FOR", "10.0.0.1");
+	put_begin(&bytes, 1, 1, 0);
+	put_record(&bytes, PARAMS, 1, buf_span(&params), 0);
+	put_record(&bytes, PARAMS, 1, (struct span){ 0 }, 0);
+	put_record(&bytes, STDIN, 1, (struct span){ 0 }, 0);
+	fcgi_reader_init(&reader, 100, 4);
+	assert_int_equal(read_all(&reader, &bytes), FCGI_REQUEST);
+	assert_int_equal(fcgi_request(&reader, &request, &err), 0);
+	assert_true(span_is(request.forwarded_for, "10.0.0.1"));
+	fcgi_reader_fini(&reader);
+	buf_fini(&params);
+	buf_fini(&bytes);
+}
+
 TEST(reads_the_same_however_the_bytes_are_split)
 {
 	struct buf bytes = whole_request("GET", "/a", SPAN("0123456789"));

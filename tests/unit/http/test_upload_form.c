@@ -1,6 +1,7 @@
 #include "http/upload_form.h"
 #include "unit.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define FIELD(name, value)                                                                         \
@@ -134,6 +135,30 @@ TEST(refuses_what_is_no_form)
 	assert_int_equal(err.code, ERR_BAD_REQUEST);
 	assert_int_equal(read_json("{\"file\":\"no base64!\"}"), 0);
 	assert_int_equal(file_code(100), ERR_BAD_REQUEST);
+}
+
+TEST(json_with_many_values_is_refused_before_it_is_parsed)
+{
+	static char body[40000];
+	size_t len = 0;
+
+	len += (size_t)sprintf(body, "{\"file\":\"YQ==\",\"type\":\"\\\",\",\"other\":[");
+	while (len < 2900)
+		len += (size_t)sprintf(body + len, "1,");
+	sprintf(body + len, "1]}");
+	assert_int_equal(read_json(body), -1);
+	assert_int_equal(err.code, ERR_BAD_REQUEST);
+	assert_non_null(strstr(err.text, "over 1000 values"));
+	for (size_t i = 0; i < sizeof body - 1; i++)
+		body[i] = i % 2 == 0 ? '[' : '{';
+	assert_int_equal(read_json(body), -1);
+	assert_non_null(strstr(err.text, "over 1000 values"));
+	len = (size_t)sprintf(body, "{\"file\":\"YQ==\",\"other\":\"");
+	while (len < 30000)
+		len += (size_t)sprintf(body + len, "{[,\\\",");
+	strcpy(body + len, "\"}");
+	assert_int_equal(read_json(body), 0); /* they stand in a text */
+	assert_file("a");
 }
 
 TEST(file_names_lose_paths_and_what_does_harm)
