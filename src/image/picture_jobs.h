@@ -69,6 +69,6 @@ struct picture_order {
  * ERR_NOT_A_PICTURE and ERR_TOO_LARGE without asking a worker; what a worker says, of
  * ERR_BAD_REQUEST, ERR_NOT_A_PICTURE, ERR_PIXEL_BOMB, ERR_TRUNCATED, ERR_TOO_LARGE and
  * ERR_UNSUPPORTED; ERR_TRUNCATED (it cannot be decoded here) when two workers die
- * of it or one takes too long; ERR_BUSY when no worker came free in time.  ERR_INTERNAL: no worker can
- * be started any more, the process had better end and be started anew. */
+ * of it or one takes too long; ERR_BUSY when no worker came free in time.  ERR_INTERNAL: no worker
+ * can be started any more, the process had better end and be started anew. */
 int picture_jobs_do(struct picture_jobs *jobs, const struct picture_order *order, struct err *err);
