@@ -44,7 +44,7 @@ struct frame_settings {
 
 /* A service behind admin_proxy. */
 struct proxy_service_settings {
-	struct conf_list servers; /* addresses of its back ends */
+	struct conf_list servers; /* its back ends; empty: those of this machine; or "none" */
 	int64_t timeout;
 	struct conf_list allow; /* who may send its commands, besides proxy.allow */
 };

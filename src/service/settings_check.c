@@ -184,8 +184,9 @@ static int check_proxy_service(
 {
 	struct address address;
 	char key[64];
+	bool none = service->servers.count == 1 && strcmp(service->servers.items[0], "none") == 0;
 
-	for (size_t i = 0; i < service->servers.count; i++)
+	for (size_t i = 0; i < service->servers.count && !none; i++)
 		if (!address_parse(service->servers.items[i], &address) ||
 			(!address.is_unix && address.port == 0))
 			return err_set(err, ERR_CONFIG,

@@ -45,7 +45,7 @@ class Proxy:
         lines += [f"{key} = {value}" for key, value in {**FAST, **self.settings}.items()]
         for name in NAMES:
             servers = [getattr(one, "address", one) for one in self.pools.get(name, [])]
-            lines.append(f"{name} = {' '.join(servers)}")
+            lines.append(f"{name} = {' '.join(servers) or 'none'}")
         self.conf.write_text("\n".join(lines) + "\n")
 
     def start(self):

@@ -1,20 +1,55 @@
 #include "programs/admin_proxy/proxy_conf.h"
 
+#include "core/address.h"
+
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static int read_pool(
-	struct proxy_pool_conf *pool, const struct proxy_service_settings *from, struct err *err)
+static void add_server(struct proxy_pool_conf *pool, const char *address)
 {
-	pool->timeout_ms = from->timeout;
-	pool->servers = calloc(from->servers.count + 1, sizeof *pool->servers);
-	assert(pool->servers != NULL);
-	for (size_t i = 0; i < from->servers.count; i++) {
-		pool->servers[i] = strdup(from->servers.items[i]);
-		assert(pool->servers[i] != NULL);
-		pool->server_count++;
+	pool->servers[pool->server_count] = strdup(address);
+	assert(pool->servers[pool->server_count] != NULL);
+	pool->server_count++;
+}
+
+/* The instances of a service on this machine, as its own section says. */
+static void add_local(struct proxy_pool_conf *pool, const struct frame_settings *local)
+{
+	char where[ADDRESS_HOST_MAX + 16], out[ADDRESS_HOST_MAX + 32];
+	struct address address;
+
+	for (int64_t i = 0; i == 0 || i < local->instances; i++) {
+		if (!address_in_row(local->listen, i, where))
+			break;
+		address_parse(where, &address);
+		if (strcmp(address.host, "0.0.0.0") == 0)
+			snprintf(out, sizeof out, "127.0.0.1:%u", address.port);
+		else if (strcmp(address.host, "::") == 0)
+			snprintf(out, sizeof out, "[::1]:%u", address.port);
+		else
+			snprintf(out, sizeof out, "%s", where);
+		add_server(pool, out);
 	}
+	if (pool->server_count == 0) /* a unix socket, which has no row */
+		add_server(pool, local->listen);
+}
+
+static int read_pool(struct proxy_pool_conf *pool, const struct proxy_service_settings *from,
+	const struct frame_settings *local, struct err *err)
+{
+	size_t count = from->servers.count;
+	bool none = count == 1 && strcmp(from->servers.items[0], "none") == 0;
+	size_t room = count + (local == NULL ? 0 : (size_t)local->instances) + 1;
+
+	pool->timeout_ms = from->timeout;
+	pool->servers = calloc(room, sizeof *pool->servers);
+	assert(pool->servers != NULL);
+	for (size_t i = 0; i < count && !none; i++)
+		add_server(pool, from->servers.items[i]);
+	if (count == 0 && local != NULL)
+		add_local(pool, local);
 	return allow_init(&pool->allow, from->allow.items, from->allow.count, err);
 }
 
@@ -27,6 +62,12 @@ struct proxy_conf *proxy_conf_new(const struct settings *settings, struct err *e
 		[PROXY_DELETE_NOW] = &from->cs_del,
 		[PROXY_SESSION] = &from->sess_check,
 		[PROXY_METADATA] = &from->metadata,
+	};
+	const struct frame_settings *local[PROXY_SERVICES] = {
+		[PROXY_CUT] = &settings->cut,
+		[PROXY_DELETE_LATER] = &settings->del,
+		[PROXY_DELETE_NOW] = &settings->cs_del,
+		[PROXY_SESSION] = &settings->sess_check,
 	};
 	struct proxy_conf *conf = calloc(1, sizeof *conf);
 
@@ -49,7 +90,7 @@ struct proxy_conf *proxy_conf_new(const struct settings *settings, struct err *e
 	if (allow_init(&conf->allow, from->allow.items, from->allow.count, err) != 0)
 		goto fail;
 	for (int i = 0; i < PROXY_SERVICES; i++)
-		if (read_pool(&conf->pools[i], services[i], err) != 0)
+		if (read_pool(&conf->pools[i], services[i], local[i], err) != 0)
 			goto fail;
 	return conf;
 fail:

@@ -13,6 +13,7 @@
 /* base+4 and on are the storages'. */
 enum {
 	CONF_MAX = 1 << 20,
+	PORT_ADMIN_PROXY = 72,
 	PORT_DEL_SVR = 73,
 	PORT_CS_DEL_SVR = 75,
 	PORT_CUT_SVR = 77,
@@ -137,6 +138,10 @@ static void set_ports(struct buf *text, const struct settings *settings, int64_t
 		snprintf(section, sizeof section, "storage %s", storage->name);
 		set_port(text, section, "listen", storage->listen, base + 4 + (int64_t)i);
 	}
+	set_port(text, "admin_proxy", "listen", settings->proxy.listen, base + PORT_ADMIN_PROXY);
+	if (strcmp(settings->ontime_proxy, settings->proxy.listen) == 0)
+		set_port(text, "del_file_ontime", "proxy", settings->ontime_proxy,
+			base + PORT_ADMIN_PROXY);
 	set_port(text, "cut_svr", "listen", settings->cut.listen, base + PORT_CUT_SVR);
 	set_port(text, "del_svr", "listen", settings->del.listen, base + PORT_DEL_SVR);
 	set_port(text, "cs_del_svr", "listen", settings->cs_del.listen, base + PORT_CS_DEL_SVR);

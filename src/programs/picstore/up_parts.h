@@ -8,7 +8,7 @@
 
 #include <sys/types.h>
 
-enum { UP_SERVICES_MAX = 128, UP_PARTS_MAX = SETTINGS_STORAGES_MAX + 5 + UP_SERVICES_MAX };
+enum { UP_SERVICES_MAX = 128, UP_PARTS_MAX = SETTINGS_STORAGES_MAX + 6 + UP_SERVICES_MAX };
 
 struct up_part {
 	char name[64];    /* of its folders: "storage_server-g01" */
