@@ -111,6 +111,10 @@ static void paint(
 	float alpha = has_alpha ? (float)in[canvas->colours] / 255 : 1;
 	float share = cover * alpha, total = share + (1 - cover);
 
+	if (!has_alpha && cover >= 1) {
+		memcpy(out, in, (size_t)canvas->colours);
+		return;
+	}
 	if (!canvas->alpha)
 		total = 1;
 	for (int c = 0; c < canvas->colours; c++) {

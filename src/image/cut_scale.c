@@ -5,7 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOBES = 3, BOX_FROM = 4 /* the factor from which boxes are averaged first */ };
+enum {
+	LOBES = 3,
+	BOX_FROM = 4, /* the factor from which boxes are averaged first */
+	QUAD = 4,
+	BLOCK = 4 * QUAD,
+};
+
+/* Four floats, wherever they lie. */
+typedef float quad __attribute__((vector_size(16), aligned(4), may_alias));
 
 /* The samples that one pixel of the result is made of. */
 struct taps {
@@ -27,23 +35,25 @@ struct cut_scale {
 	int channels;
 	bool alpha;
 	struct filter x, y;
-	uint32_t boxed;    /* rows that the box below has so far */
-	uint32_t samples;  /* rows of samples so far */
-	uint32_t made;     /* rows of the result so far */
-	float *box, *ring; /* a row of samples; the last y.most of them */
-	float *column;     /* a row of samples, all of y.taps applied */
+	uint32_t boxed;   /* rows that the box below has so far */
+	uint32_t samples; /* rows of samples so far */
+	uint32_t made;    /* rows of the result so far */
+	float *ring;      /* the last y.most rows of samples, the newest maybe unfinished */
+	float *column;    /* a row of samples, all of y.taps applied; and QUAD more */
 	uint8_t *out;
 };
 
+/* sinc(t) * sinc(t / 3); sin(3a) is made of sin(a). */
 static double lanczos(double t)
 {
-	double angle = M_PI * t;
+	double third = M_PI * t / LOBES, sine;
 
 	if (fabs(t) < 1e-9)
 		return 1;
 	if (fabs(t) >= LOBES)
 		return 0;
-	return LOBES * sin(angle) * sin(angle / LOBES) / (angle * angle);
+	sine = sin(third);
+	return (3 - 4 * sine * sine) * sine * sine / (LOBES * third * third);
 }
 
 static void *make(size_t count, size_t size)
@@ -144,9 +154,12 @@ static void filter_fini(struct filter *filter)
 	free(filter->weights);
 }
 
+/* Floats of a row of samples, in whole blocks. */
 static size_t row_len(const struct cut_scale *scale)
 {
-	return (size_t)scale->x.samples * (size_t)scale->channels;
+	size_t len = (size_t)scale->x.samples * (size_t)scale->channels;
+
+	return (len + BLOCK - 1) / BLOCK * BLOCK;
 }
 
 struct cut_scale *cut_scale_new(const struct cut_scale_conf *conf)
@@ -165,8 +178,7 @@ struct cut_scale *cut_scale_new(const struct cut_scale_conf *conf)
 	}
 	out_w = scale->x.out.to - scale->x.out.from;
 	out_h = scale->y.out.to - scale->y.out.from;
-	scale->box = make(row_len(scale), sizeof *scale->box);
-	scale->column = make(row_len(scale), sizeof *scale->column);
+	scale->column = make(row_len(scale) + QUAD, sizeof *scale->column);
 	scale->ring = make(row_len(scale) * scale->y.most, sizeof *scale->ring);
 	scale->out = make(out_w * out_h, (size_t)scale->channels);
 	return scale;
@@ -178,22 +190,21 @@ void cut_scale_free(struct cut_scale *scale)
 		return;
 	filter_fini(&scale->x);
 	filter_fini(&scale->y);
-	free(scale->box);
 	free(scale->ring);
 	free(scale->column);
 	free(scale->out);
 	free(scale);
 }
 
-/* Add a row of pixels to the box, colours weighed by their alpha. */
-static void add_row(struct cut_scale *scale, const uint8_t *pixels)
+/* Add a row of pixels to a row of samples, colours weighed by their alpha. */
+static void add_row(
+	const struct cut_scale *scale, const uint8_t *restrict pixels, float *restrict at)
 {
 	uint32_t left = scale->x.in.to - scale->x.in.from, box = scale->x.box;
 	int channels = scale->channels, colours = channels - scale->alpha;
-	float *at = scale->box;
 
 	if (box == 1 && !scale->alpha) {
-		size_t len = row_len(scale);
+		size_t len = (size_t)left * (size_t)channels;
 
 		for (size_t i = 0; i < len; i++)
 			at[i] += pixels[i];
@@ -223,7 +234,7 @@ static uint8_t to_byte(float value)
 	return value <= 0 ? 0 : value >= 255 ? 255 : (uint8_t)(value + 0.5F);
 }
 
-static void finish_pixel(const struct cut_scale *scale, const float sums[4], uint8_t *out)
+static void finish_pixel(const struct cut_scale *scale, const float sums[QUAD], uint8_t *out)
 {
 	int colours = scale->channels - scale->alpha;
 	float back = 1;
@@ -236,74 +247,80 @@ static void finish_pixel(const struct cut_scale *scale, const float sums[4], uin
 		out[c] = to_byte(sums[c] * back);
 }
 
-/* The taps of one pixel over a row of samples, for a constant number of channels. */
-#define APPLY(channels)                                                                            \
-	for (uint32_t i = 0; i < taps->count; i++, at += (channels))                               \
-		for (int c = 0; c < (channels); c++)                                               \
-	sums[c] += taps->weights[i] * at[c]
-
+/* However many channels there are, four are computed: it costs no more than one. */
 static void make_pixels(const struct cut_scale *scale, uint8_t *out)
 {
 	uint32_t count = scale->x.out.to - scale->x.out.from;
+	size_t channels = (size_t)scale->channels;
 
-	for (uint32_t x = 0; x < count; x++, out += scale->channels) {
+	for (uint32_t x = 0; x < count; x++, out += channels) {
 		const struct taps *taps = &scale->x.taps[x];
-		const float *at = scale->column + (size_t)taps->first * (size_t)scale->channels;
-		float sums[4] = { 0 };
+		const float *at = scale->column + taps->first * channels;
+		union {
+			quad all;
+			float each[QUAD];
+		} sums = { .all = { 0 } };
 
-		switch (scale->channels) {
-		case 1:
-			APPLY(1);
-			break;
-		case 2:
-			APPLY(2);
-			break;
-		case 3:
-			APPLY(3);
-			break;
-		default:
-			APPLY(4);
-			break;
+		for (uint32_t i = 0; i < taps->count; i++, at += channels)
+			sums.all += *(const quad *)(const void *)at * taps->weights[i];
+		finish_pixel(scale, sums.each, out);
+	}
+}
+
+/* All of y.taps for a row of the result.  Rows are whole numbers of quads, which stay in
+ * registers, four at a time, while the taps are applied. */
+static void make_column(const struct cut_scale *scale, const struct taps *taps)
+{
+	size_t len = row_len(scale);
+
+	for (size_t at = 0; at < len; at += BLOCK) {
+		quad a = { 0 }, b = { 0 }, c = { 0 }, d = { 0 };
+		uint32_t slot = taps->first % scale->y.most;
+
+		for (uint32_t i = 0; i < taps->count; i++) {
+			const float *sample = scale->ring + slot * len + at;
+			float weight = taps->weights[i];
+
+			a += *(const quad *)(const void *)sample * weight;
+			b += *(const quad *)(const void *)(sample + QUAD) * weight;
+			c += *(const quad *)(const void *)(sample + 2 * QUAD) * weight;
+			d += *(const quad *)(const void *)(sample + 3 * QUAD) * weight;
+			slot = slot + 1 == scale->y.most ? 0 : slot + 1;
 		}
-		finish_pixel(scale, sums, out);
+		*(quad *)(void *)(scale->column + at) = a;
+		*(quad *)(void *)(scale->column + at + QUAD) = b;
+		*(quad *)(void *)(scale->column + at + 2 * QUAD) = c;
+		*(quad *)(void *)(scale->column + at + 3 * QUAD) = d;
 	}
 }
 
 static void make_row(struct cut_scale *scale, uint32_t row)
 {
-	const struct taps *taps = &scale->y.taps[row];
-	size_t len = row_len(scale);
-	float *restrict column = scale->column;
+	uint32_t width = scale->x.out.to - scale->x.out.from;
 
-	memset(column, 0, len * sizeof *column);
-	for (uint32_t i = 0; i < taps->count; i++) {
-		const float *restrict sample = scale->ring +
-					       (taps->first + i) % scale->y.most * len;
-		float weight = taps->weights[i];
-
-		for (size_t at = 0; at < len; at++)
-			column[at] += weight * sample[at];
-	}
-	make_pixels(scale, scale->out + (size_t)row * (scale->x.out.to - scale->x.out.from) *
-						(size_t)scale->channels);
+	make_column(scale, &scale->y.taps[row]);
+	make_pixels(scale, scale->out + (size_t)row * width * (size_t)scale->channels);
 }
 
 void cut_scale_put(struct cut_scale *scale, const uint8_t *pixels)
 {
 	size_t len = row_len(scale);
+	float *slot = scale->ring + scale->samples % scale->y.most * len;
 	uint32_t seen;
-	float *slot;
 
 	assert(scale->samples < scale->y.samples);
-	add_row(scale, pixels);
+	if (scale->boxed == 0)
+		memset(slot, 0, len * sizeof *slot);
+	add_row(scale, pixels, slot);
 	scale->boxed++;
 	seen = scale->samples * scale->y.box + scale->boxed;
 	if (scale->boxed < scale->y.box && seen < scale->y.in.to - scale->y.in.from)
 		return;
-	slot = scale->ring + scale->samples % scale->y.most * len;
-	for (size_t i = 0; i < len; i++) {
-		slot[i] = scale->box[i] / (float)scale->boxed;
-		scale->box[i] = 0;
+	if (scale->boxed > 1) {
+		float share = 1.0F / (float)scale->boxed;
+
+		for (size_t i = 0; i < len; i++)
+			slot[i] *= share;
 	}
 	scale->boxed = 0;
 	scale->samples++;

@@ -59,11 +59,11 @@ static struct pixels pixels_of(struct span bytes)
 		assert_int_equal(
 			vips_colourspace(upright, &rgb, VIPS_INTERPRETATION_sRGB, NULL), 0);
 	if (vips_image_hasalpha(rgb)) {
-		assert_int_equal(vips_extract_band(rgb, &alpha, 3, NULL), 0);
 		VipsArrayDouble *white = vips_array_double_newv(3, 255.0, 255.0, 255.0);
 
 		assert_int_equal(vips_flatten(rgb, &flat, "background", white, NULL), 0);
-		vips_area_unref(VIPS_AREA(white));
+		vips_area_unref((VipsArea *)white);
+		assert_int_equal(vips_extract_band(rgb, &alpha, 3, NULL), 0);
 	} else {
 		flat = rgb;
 		g_object_ref(rgb);
@@ -189,11 +189,12 @@ TEST(cuts_are_what_the_slow_way_makes)
 		assert_same("seeding-230k.jpg", wishes[i], 3.0);
 }
 
+/* But HEIC, whose encoder forgets to free some memory; test_cut.c has it. */
 TEST(every_format_is_cut)
 {
 	static const char *const names[] = { "photo.png", "interlaced.png", "photo.webp",
-		"photo.gif", "progressive.jpg", "photo.avif", "photo.heic", "seeding-4k.jpg",
-		"animated.gif", "animated.webp" };
+		"photo.gif", "progressive.jpg", "photo.avif", "seeding-4k.jpg", "animated.gif",
+		"animated.webp" };
 	static const struct cut_wish wishes[] = { { 0, 0, 0, 0, 40, 40 }, { 60, 50, 30, 7, 30, 25 },
 		{ 50, 50, -10, -10, 50, 50 } };
 
