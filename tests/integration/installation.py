@@ -60,6 +60,12 @@ def user_options():
     return ["--user", UNPRIVILEGED if may else "root"]
 
 
+def as_its_user():
+    """What to put in front of a command that is to run as the parts do."""
+    words = user_options()
+    return ["setpriv", f"--reuid={words[1]}", "--clear-groups"] if words else []
+
+
 class Installation:
     """`settings` are {(section, key): value}, on top of what `picstore up` writes."""
 
@@ -111,6 +117,14 @@ class Installation:
                 self.command("--port-base", str(self.base), *options), stdout=out, stderr=out,
                 stdin=subprocess.DEVNULL, cwd=self.scratch)
 
+    def launch_as_configured(self):
+        """Start again without changing its ports, and wait."""
+        with open(self.output, "ab") as out:
+            self.mark = out.tell()
+            self.process = subprocess.Popen(self.command("--no-self-test"), stdout=out, stderr=out,
+                                            stdin=subprocess.DEVNULL, cwd=self.scratch)
+        self.wait_until_up()
+
     def said(self):
         """What `up` printed since the last launch."""
         return self.output.read_bytes()[self.mark:].decode()
@@ -120,6 +134,9 @@ class Installation:
             self.configure(self.settings)
             self.settings = {}
         self.launch(*options)
+        return self.wait_until_up()
+
+    def wait_until_up(self):
         until(lambda: "Ctrl-C" in self.said() or self.process.poll() is not None, "up", 120)
         assert self.process.poll() is None, self.report()
         return self

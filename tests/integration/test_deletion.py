@@ -1,14 +1,23 @@
 """Deletes: noted, held until their time, done everywhere, with a receipt."""
+import http.server
 import itertools
+import json
 import re
+import sqlite3
+import subprocess
 import threading
 import time
 import zlib
 
+import pytest
+
 import package
 import pictures
 import web
+from installation import BUILD, as_its_user
+from wait import until
 
+ONTIME = [*as_its_user(), BUILD / "src/programs/del_file_ontime/del_file_ontime"]
 URL = "g01/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768.jpg"
 
 
@@ -105,3 +114,252 @@ def test_one_malformed_url_and_nothing_is_deleted(stack, session_key):
         assert caller.delete_now([file_id, "no/id"]) == package.BAD_ID
         assert caller.delete_now([]) == package.OK
     assert web.get(stack.varnish, "/" + file_id).status == 200
+
+
+def receipts(installation, *words):
+    out = installation.picstore("receipt", "--json", *words, check=False).stdout
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_each_deletion_leaves_a_receipt(stack, session_key):
+    file_id = stored(stack, session_key)
+    with package.Caller(stack.cs_del_svr[0]) as caller:
+        assert caller.delete_now([file_id], user=31) == package.OK
+    one, = receipts(stack, file_id)
+    assert one["id"] == file_id and one["closed"]
+    asked, = one["asked"]
+    assert (asked["user"], asked["hostid"]) == (31, 7) and asked["peer"].startswith("127.0.0.1:")
+    assert [(p["place"], p["outcome"].split(",")[0]) for p in one["places"]] == [
+        ("store", "deleted"), (f"127.0.0.1:{stack.varnish}", "purged")]
+    assert all(p["confirmed"] for p in one["places"])
+    text = stack.picstore("receipt", "--check", file_id).stdout
+    assert text.count("Now: gone") == 2
+    with package.Caller(stack.cs_del_svr[1]) as caller:
+        assert caller.delete_now([file_id]) == package.OK
+    again = receipts(stack, file_id)[1]
+    assert "already" in again["places"][0]["outcome"]
+
+
+def test_what_was_cut_from_a_picture_goes_with_it(stack, session_key):
+    source = stored(stack, session_key, 1)
+    made = [stored(stack, session_key, n) for n in (2, 3)]
+    with sqlite3.connect(stack.home / "data/cuts/cuts.db") as cuts:
+        for box, cut in enumerate(made):
+            cuts.execute("INSERT INTO cuts VALUES (?, 0, 0, 0, 0, ?, 1, ?, 0)", (source, box, cut))
+    with package.Caller(stack.cs_del_svr[0]) as caller:
+        assert caller.delete_now([source]) == package.OK
+    for file_id in [source, *made]:
+        assert web.get(stack.varnish, "/" + file_id).status in (404, 410)
+    one, = receipts(stack, source)
+    assert {p["picture"] for p in one["places"]} == {source, *made}
+    assert len(one["places"]) == 6 and one["closed"]
+    assert receipts(stack, made[0])[0]["id"] == source
+
+
+class Cache(http.server.BaseHTTPRequestHandler):
+    """Answers as a cache that has nothing."""
+    def do_PURGE(self):
+        self.server.purged.append(self.headers["xkey-purge"])
+        self.answer(200)
+
+    def do_GET(self):
+        self.answer(404)
+
+    def answer(self, status):
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def other_cache(own):
+    """A second cache that is down; other_cache() starts it."""
+    port = own.base + 85
+    own.stop()
+    own.configure({("varnish", "servers"): f"127.0.0.1:{own.varnish} 127.0.0.1:{port}"})
+    started = []
+
+    def start():
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Cache)
+        server.purged = []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        started.append(server)
+        return server
+    # Without --port-base, which would set the caches anew.
+    own.launch_as_configured()
+    yield start
+    for server in started:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_cache_that_was_down_is_purged_when_it_is_back(own, other_cache):
+    key = own.token()
+    ids = [stored(own, key, n) for n in range(20)]
+    with package.Caller(own.cs_del_svr[0]) as caller:
+        assert caller.delete_now(ids) == package.UNREACHABLE
+        assert caller.delete_now(ids[:1]) == package.UNREACHABLE
+    for file_id in ids:
+        assert web.get(own.varnish, "/" + file_id).status in (404, 410)
+    open_ones = receipts(own, "--outstanding")
+    assert {r["id"] for r in open_ones} == set(ids)
+    assert sorted(len(r["asked"]) for r in open_ones) == [1] * 19 + [2]
+    server = other_cache()
+    until(lambda: not receipts(own, "--outstanding"), "nothing is outstanding")
+    assert set(server.purged) == set(ids)
+
+
+def test_what_a_killed_instance_left_is_done_when_it_is_back(own, other_cache):
+    key = own.token()
+    ids = [stored(own, key, n) for n in range(200)]
+    other_cache()
+    calls = []
+    for chunk in range(0, 200, 50):
+        caller = package.Caller(own.cs_del_svr[0])
+        body = package.delete_body(ids[chunk:chunk + 50])
+        caller.socket.sendall(package.package(package.DELETE_NOW, body))
+        calls.append(caller)
+    until(lambda: receipts(own, "--outstanding"), "receipts are open")
+    own.kill(f"cs_del_svr-{own.cs_del_svr[0]}")
+    begun = {r["id"] for r in receipts(own, "--outstanding")}
+    until(lambda: not receipts(own, "--outstanding"), "nothing is outstanding")
+    for file_id in begun:
+        assert web.get(own.varnish, "/" + file_id).status in (404, 410)
+    for caller in calls:
+        caller.socket.close()
+
+
+# -- del_file_ontime, undelete
+
+def ontime(installation, *options, check=True):
+    """A run of its own, straight to a cs_del_svr."""
+    done = subprocess.run(
+        [*ONTIME, "-c", installation.conf, "--once",
+         "--older-than", "0", *options, installation.home / "log/delete.log",
+         f"127.0.0.1:{installation.cs_del_svr[1]}"],
+        capture_output=True, text=True, timeout=120, check=False)
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture
+def calm(installations):
+    """Whose own timer does not come within the test."""
+    return installations({("del_file_ontime", "every"): "1d"}).start("--no-self-test")
+
+
+def test_a_picture_is_deleted_when_its_time_has_come(calm):
+    key = calm.token()
+    ids = [stored(calm, key, n) for n in range(250)]
+    with package.Caller(calm.del_svr[0]) as caller:
+        assert caller.delete_later(ids[:125], user=1) == package.OK
+        assert caller.delete_later(ids[125:], user=2) == package.OK
+    ontime(calm, "--older-than", "1h")
+    assert set(ids) <= set(calm.listed()), "before its time nothing is deleted"
+    dry = ontime(calm, "--dry-run").stdout
+    assert [line.split("\t")[0] for line in dry.splitlines()] == ids
+    assert set(ids) <= set(calm.listed())
+    assert "250 deleted, 0 taken back, 0 failed" in ontime(calm).stderr
+    assert not set(ids) & set(calm.listed())
+    assert [receipts(calm, i)[0]["asked"][0]["user"] for i in (ids[0], ids[-1])] == [1, 2]
+    assert "0 deleted" in ontime(calm).stderr
+    assert sorted(p.name for p in (calm.home / "log").glob("delete.log*")) == [
+        "delete.log.lock", "delete.log.run"]
+
+
+def test_undelete_takes_a_picture_out_again(calm):
+    key = calm.token()
+    ids = [stored(calm, key, n) for n in range(3)]
+    with package.Caller(calm.del_svr[0]) as caller:
+        assert caller.delete_later(ids) == package.OK
+        assert calm.picstore("undelete", ids[0]).returncode == 0
+        assert calm.picstore("undelete", ids[1]).returncode == 0
+        assert calm.picstore("undelete", ids[0], check=False).returncode == 1, "it waits no more"
+        assert caller.delete_later([ids[1]]) == package.OK, "changed their mind once more"
+    assert "2 deleted, 2 taken back" in ontime(calm).stderr
+    assert set(calm.listed()) & set(ids) == {ids[0]}
+    gone = calm.picstore("undelete", ids[1], check=False)
+    assert gone.returncode == 1 and "does not wait" in gone.stderr
+
+
+def test_damaged_lines_are_set_aside_and_the_others_done(calm):
+    key = calm.token()
+    ids = [stored(calm, key, n) for n in range(3)]
+    log = calm.home / "log/delete.log"
+    with package.Caller(calm.del_svr[0]) as caller:
+        assert caller.delete_later(ids[:1]) == package.OK
+        with open(log, "a") as file:
+            file.write("2026-11-22T15:30:00.123Z delete 7 100")
+        assert caller.delete_later(ids[1:2]) == package.OK
+        wrong = log.read_text().splitlines()[0].replace(" 7 ", " 8 ")
+        with open(log, "a") as file:
+            file.write(wrong + "\n")
+        assert caller.delete_later(ids[2:]) == package.OK
+    done = ontime(calm, check=False)
+    assert done.returncode == 1 and "ALARM" in done.stderr and "3 deleted" in done.stderr
+    bad = (calm.home / "log/delete.log.bad").read_text().splitlines()
+    assert bad == ["2026-11-22T15:30:00.123Z delete 7 100", wrong]
+    assert not set(ids) & set(calm.listed())
+
+
+def test_a_store_that_is_down_holds_up_its_own_pictures_alone(calm):
+    key = calm.token()
+    ids = [stored(calm, key, n) for n in range(8)]
+    assert {i[:3] for i in ids} == {"g01", "g02"}
+    with package.Caller(calm.del_svr[0]) as caller:
+        assert caller.delete_later(ids) == package.OK
+    calm.down("storage_server-g02")
+    done = ontime(calm, check=False)
+    assert done.returncode == 1 and "4 deleted, 0 taken back, 4 failed" in done.stderr
+    late = [i for i in ids if i.startswith("g02")]
+    assert "has been begun" in calm.picstore("undelete", late[0], check=False).stderr
+    calm.up("storage_server-g02")
+    until(lambda: ontime(calm, check=False).returncode == 0, "the rest is done")
+    assert not set(ids) & set(calm.listed())
+
+
+def test_nobody_who_deletes_and_the_run_begins_there_next_time(calm):
+    key = calm.token()
+    ids = [stored(calm, key, n) for n in range(3)]
+    with package.Caller(calm.del_svr[0]) as caller:
+        assert caller.delete_later(ids) == package.OK
+    calm.down(f"cs_del_svr-{calm.cs_del_svr[1]}")
+    done = ontime(calm, check=False)
+    assert done.returncode == 1 and "ended early" in done.stderr
+    calm.up(f"cs_del_svr-{calm.cs_del_svr[1]}")
+    assert "3 deleted" in ontime(calm).stderr
+    assert not set(ids) & set(calm.listed())
+
+
+def test_killed_runs_skip_nothing(calm):
+    key = calm.token()
+    ids = [stored(calm, key, n) for n in range(300)]
+    with package.Caller(calm.del_svr[0]) as caller:
+        for file_id in ids:
+            assert caller.delete_later([file_id]) == package.OK
+    for _ in range(5):
+        left = len(calm.listed())
+        run = subprocess.Popen(
+            [*ONTIME, "-c", calm.conf, "--batch", "10",
+             "--older-than", "0", calm.home / "log/delete.log", f"127.0.0.1:{calm.cs_del_svr[0]}"],
+            stderr=subprocess.DEVNULL)
+        until(lambda: len(calm.listed()) < left or run.poll() is not None, "it is at work")
+        run.kill()
+        run.wait()
+    ontime(calm)
+    assert not set(ids) & set(calm.listed())
+
+
+def test_the_timer_of_the_supervisor(installations):
+    one = installations()
+    one.settings = {("del_file_ontime", "every"): "200ms", ("del_file_ontime", "older_than"): "0",
+                    ("del_file_ontime", "proxy"): f"127.0.0.1:{one.cs_del_svr[0]}"}
+    one.start("--no-self-test")
+    file_id = stored(one, one.token())
+    with package.Caller(one.del_svr[1]) as caller:
+        assert caller.delete_later([file_id]) == package.OK
+    until(lambda: file_id not in one.listed(), "it is deleted")
+    assert one.state("del_file_ontime")[:2] == (True, True)

@@ -8,6 +8,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "deletion/derived_cuts.h"
 #include "deletion/ledger.h"
 #include "programs/cs_del_svr/deleters.h"
 
@@ -36,6 +37,8 @@ struct cs_del {
 	char owner[300];
 	struct fdfs_client *client;
 	struct ledger *ledger;
+	struct cut_memory *cuts;
+	struct derived derived;
 	struct deletion_tools tools;
 	struct deleters *deleters;
 
@@ -309,11 +312,16 @@ static int start(struct cs_del *cs_del, const struct settings *settings, struct 
 	cs_del->ledger = ledger_open(settings->cs_del_receipts, err);
 	if (cs_del->ledger == NULL || ledger_do(cs_del->ledger, disown, cs_del, err) != 0)
 		return -1;
+	cs_del->cuts = cut_memory_open(settings->cut_made, err);
+	if (cs_del->cuts == NULL)
+		return -1;
+	cs_del->derived = derived_cuts(cs_del->cuts);
 	cs_del->tools = (struct deletion_tools){
 		.client = cs_del->client,
 		.caches = &settings->varnish,
 		.pauses = calloc(settings->varnish.count + 1, sizeof(struct deletion_pause)),
 		.purge_timeout_ms = settings->cs_del_purge_timeout,
+		.derived = &cs_del->derived,
 		.found = note_late,
 		.found_context = cs_del,
 	};
@@ -361,6 +369,7 @@ void cs_del_close(struct service_context *context)
 	}
 	deleters_free(cs_del->deleters);
 	ledger_close(cs_del->ledger);
+	cut_memory_close(cs_del->cuts);
 	fdfs_client_free(cs_del->client);
 	free(cs_del->tools.pauses);
 	pthread_cond_destroy(&cs_del->wake);

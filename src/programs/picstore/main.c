@@ -11,6 +11,8 @@ static const struct command *const commands[] = {
 	&command_put,
 	&command_get,
 	&command_rm,
+	&command_undelete,
+	&command_receipt,
 	&command_stat,
 	&command_ls,
 	&command_token,

@@ -67,6 +67,10 @@ void up_parts_list(struct up_parts *parts, const struct settings *settings)
 	add_services(parts, "cs_del_svr", &settings->cs_del);
 	add_services(parts, "sess_check_svr", &settings->sess_check);
 	add(parts, "admin_proxy", "", settings->proxy.listen);
+	/* A timer, which stays: it has nothing to listen on. */
+	add(parts, "del_file_ontime", "", "");
+	snprintf(parts->part[parts->count - 1].options, sizeof parts->part[0].options,
+		" --every %" PRId64 "ms", settings->ontime_every);
 	add(parts, "download.fcgi", "", settings->download_listen);
 	add(parts, "upload.cgi", "", settings->upload_listen);
 	add(parts, "lighttpd", "", settings->gateway);
