@@ -22,6 +22,10 @@
 #             .connect_timeout = 2s; .first_byte_timeout = 60s; .between_bytes_timeout = 30s;
 #             .max_connections = 1000;
 #     }
+#     backend uploads {
+#             # The same again.  Each upload has a connection for as long as its client
+#             # pleases: those that dawdle can use up these, and not those of downloads.
+#     }
 #     acl purgers { "127.0.0.1"; "::1"; }
 #     include "/usr/local/etc/picstore/picstore.vcl";
 #
@@ -96,6 +100,7 @@ sub other_method {
 		if (req.url !~ "^/upload\.cgi(?:\?|$)") {
 			return (synth(405, "GET, HEAD"));
 		}
+		set req.backend_hint = uploads;
 		# A pipe to a gateway that is down would be closed without a word.
 		if (!std.healthy(req.backend_hint)) {
 			return (synth(503, "store_down"));

@@ -306,16 +306,19 @@ static int write_vcl(const struct up_place *place, struct err *err)
 		"\t.interval = 300ms; .timeout = 1s;\n"
 		"\t.window = 4; .threshold = 3; .initial = 3;\n"
 		"}\n");
+	for (size_t i = 0; i < 2; i++)
+		buf_printf(&text,
+			"backend %s {\n"
+			"\t.path = \"%s/gateway.sock\";\n"
+			"\t.probe = gateway_probe;\n"
+			"\t.connect_timeout = 2s; .first_byte_timeout = 60s;\n"
+			"\t.between_bytes_timeout = 30s; .max_connections = 1000;\n"
+			"}\n",
+			i == 0 ? "gateway" : "uploads", place->sockets);
 	buf_printf(&text,
-		"backend gateway {\n"
-		"\t.path = \"%s/gateway.sock\";\n"
-		"\t.probe = gateway_probe;\n"
-		"\t.connect_timeout = 2s; .first_byte_timeout = 60s;\n"
-		"\t.between_bytes_timeout = 30s; .max_connections = 1000;\n"
-		"}\n"
 		"acl purgers { \"127.0.0.1\"; \"::1\"; }\n"
 		"include \"%s/picstore.vcl\";\n",
-		place->sockets, place->share);
+		place->share);
 	return write_file(place->run, "picstore-local.vcl", false, &text, err);
 }
 
