@@ -141,3 +141,16 @@ def test_many_requests_of_one_connection_and_a_kill_in_the_middle(own):
                     ret, url = ask(caller, source, thumb=(size, size))
                     assert ret == package.OK and made.setdefault(size, url) == url
                     assert max(opened(storage.download(url)).size) == size
+
+
+def test_the_command_cuts_through_admin_proxy(stack, storage):
+    source = storage.upload(pictures.drawn(320, 240, seed=8))
+    done = stack.picstore("cut", "60x60", source)
+    assert done.returncode == 0, done.stderr
+    made, of = done.stdout.strip().split("\t")
+    assert of == source and opened(storage.download(made)).size == (60, 45)
+    done = stack.picstore("cut", "--clip", "100x50-20+10", "30x15", source)
+    assert opened(storage.download(done.stdout.split("\t")[0])).size == (30, 15)
+    assert stack.picstore("cut", "60", source, check=False).returncode == 2
+    assert stack.picstore("cut", "--clip", "1x", "6x6", source, check=False).returncode == 2
+    assert stack.picstore("cut", "60x0", source, check=False).returncode == 1

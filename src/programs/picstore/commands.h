@@ -4,6 +4,7 @@
 #include "programs/picstore/cli.h"
 
 extern const struct command command_config;
+extern const struct command command_cut;
 extern const struct command command_doctor;
 extern const struct command command_fsck;
 extern const struct command command_get;

@@ -13,6 +13,7 @@ static const struct command *const commands[] = {
 	&command_rm,
 	&command_undelete,
 	&command_receipt,
+	&command_cut,
 	&command_stat,
 	&command_ls,
 	&command_token,

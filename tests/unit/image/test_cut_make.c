@@ -189,7 +189,6 @@ TEST(cuts_are_what_the_slow_way_makes)
 		assert_same("seeding-230k.jpg", wishes[i], 3.0);
 }
 
-/* But HEIC, whose encoder forgets to free some memory; test_cut.c has it. */
 TEST(every_format_is_cut)
 {
 	static const char *const names[] = { "photo.png", "interlaced.png", "photo.webp",
