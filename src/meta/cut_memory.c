@@ -10,7 +10,7 @@
 struct cut_memory {
 	pthread_mutex_t lock; /* the queries are used by one thread at a time */
 	struct db *db;
-	struct db_query *get, *put, *drop, *list, *forget;
+	struct db_query *get, *put, *drop, *list, *origins, *forget;
 };
 
 static const char *const steps[] = {
@@ -48,6 +48,10 @@ static bool prepare(struct cut_memory *memory, struct err *err)
 		{ &memory->drop, "DELETE FROM cuts WHERE " THE_KEY " AND id = ?8" },
 		{ &memory->list, THE_FAMILY "SELECT DISTINCT id, time FROM cuts"
 					    " WHERE source IN family ORDER BY time DESC" },
+		{ &memory->origins,
+			"WITH RECURSIVE origins (id) AS (SELECT source FROM cuts WHERE id = ?1"
+			" UNION SELECT cuts.source FROM cuts JOIN origins ON cuts.id = origins.id)"
+			" SELECT id FROM origins" },
 		/* The family is known before the first row goes, since IN comes first. */
 		{ &memory->forget,
 			THE_FAMILY "DELETE FROM cuts WHERE source IN family OR id = ?1" },
@@ -161,8 +165,9 @@ int cut_memory_drop(
 	return result;
 }
 
-int cut_memory_list(struct cut_memory *memory, const char *source, struct cut_name **list,
-	size_t *count, struct err *err)
+/* The names that `query` finds for `text`. */
+static int find_all(struct cut_memory *memory, struct db_query *query, const char *text,
+	struct cut_name **list, size_t *count, struct err *err)
 {
 	size_t room = 0;
 	int found;
@@ -170,15 +175,15 @@ int cut_memory_list(struct cut_memory *memory, const char *source, struct cut_na
 	*list = NULL;
 	*count = 0;
 	pthread_mutex_lock(&memory->lock);
-	db_put_text(memory->list, 1, span_str(source));
-	while ((found = db_step(memory->list, err)) == 1) {
+	db_put_text(query, 1, span_str(text));
+	while ((found = db_step(query, err)) == 1) {
 		if (*count == room) {
 			room = room == 0 ? 16 : room * 2;
 			*list = reallocarray(*list, room, sizeof **list);
 			assert(*list != NULL);
 		}
-		if (!db_text(memory->list, 0, (*list)[*count].text, sizeof(*list)->text)) {
-			db_reset(memory->list);
+		if (!db_text(query, 0, (*list)[*count].text, sizeof(*list)->text)) {
+			db_reset(query);
 			found = err_set(err, ERR_CORRUPT, "a remembered cut is not an id");
 			break;
 		}
@@ -191,6 +196,18 @@ int cut_memory_list(struct cut_memory *memory, const char *source, struct cut_na
 		*count = 0;
 	}
 	return found;
+}
+
+int cut_memory_list(struct cut_memory *memory, const char *source, struct cut_name **list,
+	size_t *count, struct err *err)
+{
+	return find_all(memory, memory->list, source, list, count, err);
+}
+
+int cut_memory_origins(struct cut_memory *memory, const char *id, struct cut_name **list,
+	size_t *count, struct err *err)
+{
+	return find_all(memory, memory->origins, id, list, count, err);
 }
 
 int cut_memory_forget(struct cut_memory *memory, const char *source, struct err *err)

@@ -45,5 +45,9 @@ int cut_memory_drop(
 int cut_memory_list(struct cut_memory *memory, const char *source, struct cut_name **list,
 	size_t *count, struct err *err);
 
+/* The other way: what `id` was made of, what that was made of, and so on. */
+int cut_memory_origins(struct cut_memory *memory, const char *id, struct cut_name **list,
+	size_t *count, struct err *err);
+
 /* Forget all that cut_memory_list would find, and that `source` was made of anything. */
 int cut_memory_forget(struct cut_memory *memory, const char *source, struct err *err);

@@ -66,6 +66,26 @@ static bool is_gone(const struct err *err)
 	return err->code == ERR_NOT_FOUND || err->code == ERR_GONE;
 }
 
+/* Is the source still there, and all that it was itself made of?  They are deleted in the
+ * other order, the first one first. */
+static int stat_sources(const struct cut_tools *tools, struct order *order)
+{
+	struct err *err = &order->err;
+	struct cut_name *names;
+	struct file_id id;
+	size_t count;
+	int result = tools->stat(tools->context, &order->source, err);
+
+	if (result < 0 ||
+		cut_memory_origins(tools->memory, order->source_text, &names, &count, err) < 0)
+		return -1;
+	for (size_t i = 0; result == 0 && i < count; i++)
+		if (file_id_parse(span_str(names[i].text), &id))
+			result = tools->stat(tools->context, &id, err);
+	free(names);
+	return result;
+}
+
 /* 1: the cut that is remembered is there, and so is its source.  0: none is. */
 static int look_up(const struct cut_tools *tools, struct order *order)
 {
@@ -78,7 +98,7 @@ static int look_up(const struct cut_tools *tools, struct order *order)
 		return found;
 	if (file_id_parse(span_str(order->made.text), &id) &&
 		tools->stat(tools->context, &id, err) == 0)
-		return tools->stat(tools->context, &order->source, err) == 0 ? 1 : -1;
+		return stat_sources(tools, order) == 0 ? 1 : -1;
 	if (err->code != ERR_NONE && !is_gone(err))
 		return -1;
 	*err = (struct err){ 0 };
@@ -110,7 +130,7 @@ static int keep(const struct cut_tools *tools, struct order *order, struct span 
 	}
 	if (strcmp(order->made.text, text) != 0) /* another process was faster */
 		tools->remove(tools->context, &id, NULL);
-	if (tools->stat(tools->context, &order->source, err) == 0)
+	if (stat_sources(tools, order) == 0)
 		return 0;
 	if (is_gone(err) && strcmp(order->made.text, text) == 0) {
 		tools->remove(tools->context, &id, NULL);

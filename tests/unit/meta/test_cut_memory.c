@@ -109,6 +109,26 @@ TEST(finds_all_that_was_made_of_a_picture_also_by_way_of_others)
 	cut_memory_close(memory);
 }
 
+TEST(finds_what_a_picture_was_made_of)
+{
+	struct cut_memory *memory = open_memory();
+	struct cut_name *list;
+	size_t count;
+
+	put_whole(memory, "cat", 50, "cat50");
+	put_whole(memory, "cat50", 10, "cat10");
+	put_whole(memory, "cat10", 5, "cat5");
+	assert_int_equal(cut_memory_origins(memory, "cat5", &list, &count, NULL), 0);
+	assert_int_equal(count, 3);
+	assert_true(lists(list, count, "cat") && lists(list, count, "cat50") &&
+		    lists(list, count, "cat10"));
+	free(list);
+	assert_int_equal(cut_memory_origins(memory, "cat", &list, &count, NULL), 0);
+	assert_int_equal(count, 0);
+	free(list);
+	cut_memory_close(memory);
+}
+
 TEST(forgets_a_picture_and_all_that_was_made_of_it)
 {
 	struct cut_memory *memory = open_memory();

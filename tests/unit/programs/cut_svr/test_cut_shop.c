@@ -287,6 +287,22 @@ TEST(a_source_deleted_meanwhile_leaves_nothing_behind)
 	end();
 }
 
+TEST(nor_does_one_that_the_source_was_made_of)
+{
+	struct package_cut again = face();
+	struct package_url made;
+
+	begin();
+	made = serve(face(), CUT_MADE);
+	snprintf(again.url.text, sizeof again.url.text, "%s", made.text);
+	world.source_goes = true; /* the first of all, while a cut of the cut is made */
+	assert_int_equal(code_of(again), ERR_GONE);
+	assert_int_equal(world.count, 1); /* the cut, which who deletes its source knows of */
+	world.source_goes = false;
+	assert_int_equal(code_of(face()), ERR_GONE);
+	end();
+}
+
 TEST(nonsense_is_refused_before_anything_is_asked)
 {
 	struct package_cut wanted = face();
