@@ -108,6 +108,9 @@ def test_a_home_has_one_installation_at_a_time(stack):
     second = subprocess.run(stack.command(), capture_output=True, text=True, check=False, timeout=60)
     assert second.returncode == 1
     assert "is up already" in second.stderr
+    # It has left the first one as it was: its supervisor, its scratch folders.
+    assert list((stack.home / "run/service").glob("*/run"))
+    assert stack.fast_folder() is not None
 
 
 def test_ports_are_kept_for_later_starts(installations):

@@ -194,23 +194,16 @@ static int open_fast(struct up_place *place, struct err *err)
 	return private_folder(place->fast, err);
 }
 
-static int take_lock(struct up_place *place, struct err *err)
+/* Every part holds a copy of the lock: it is free when the last one has ended. */
+static int wait_lock(const struct up_place *place, int fd, const char *path, struct err *err)
 {
-	char path[UP_PATH];
-
-	if (up_path(path, err, "%s/.lock", place->home) < 0)
-		return -1;
-	place->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-	if (place->lock < 0)
-		return err_errno(err, "cannot open %s", path);
-	/* Every part holds a copy of the lock: it is free when the last one has ended. */
-	for (int waited = 0; flock(place->lock, LOCK_EX | LOCK_NB) != 0; waited += LOCK_STEP_MS) {
+	for (int waited = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; waited += LOCK_STEP_MS) {
 		if (errno != EWOULDBLOCK)
 			return err_errno(err, "cannot lock %s", path);
 		if (waited == 0) {
 			char pid[16] = "";
 
-			if (pread(place->lock, pid, sizeof pid - 1, 0) > 0 && atoi(pid) > 1 &&
+			if (pread(fd, pid, sizeof pid - 1, 0) > 0 && atoi(pid) > 1 &&
 				kill(atoi(pid), 0) == 0)
 				return err_set(err, ERR_EXISTS,
 					"picstore is up already in %s (process %d)", place->home,
@@ -223,8 +216,26 @@ static int take_lock(struct up_place *place, struct err *err)
 				place->home);
 		poll(NULL, 0, LOCK_STEP_MS);
 	}
-	if (ftruncate(place->lock, 0) != 0 || dprintf(place->lock, "%d\n", (int)getpid()) < 0)
+	if (ftruncate(fd, 0) != 0 || dprintf(fd, "%d\n", (int)getpid()) < 0)
 		return err_errno(err, "cannot write to %s", path);
+	return 0;
+}
+
+static int take_lock(struct up_place *place, struct err *err)
+{
+	char path[UP_PATH];
+	int fd;
+
+	if (up_path(path, err, "%s/.lock", place->home) < 0)
+		return -1;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return err_errno(err, "cannot open %s", path);
+	if (wait_lock(place, fd, path, err) < 0) {
+		close(fd);
+		return -1;
+	}
+	place->lock = fd;
 	return 0;
 }
 
@@ -251,14 +262,15 @@ int up_home_open(struct up_place *place, struct err *err)
 
 void up_home_close(struct up_place *place)
 {
+	if (place->lock < 0)
+		return; /* what is there belongs to whoever has the lock */
 	if (place->fast[0] != '\0')
 		remove_folder(place->fast);
 	if (place->sockets[0] != '\0' && strcmp(place->sockets, place->run) != 0)
 		remove_folder(place->sockets);
 	if (place->services[0] != '\0')
 		remove_folder(place->services);
-	if (place->lock >= 0)
-		close(place->lock);
+	close(place->lock);
 	place->lock = -1;
 }
 
