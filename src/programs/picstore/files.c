@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,14 +85,24 @@ static int write_all(int fd, struct span bytes)
 	return 0;
 }
 
+/* What new files of this process may not have.  It can only be asked for by changing it, which
+ * all threads would see: asked once. */
+static mode_t mask;
+
+static void ask_mask(void)
+{
+	mask = umask(077);
+	umask(mask);
+}
+
 int files_write(const char *path, struct span bytes, bool replace, struct err *err)
 {
+	static pthread_once_t asked = PTHREAD_ONCE_INIT;
 	const char *slash = strrchr(path, '/');
-	mode_t mask = umask(0);
 	char *temp = NULL;
 	int fd, failed;
 
-	umask(mask);
+	pthread_once(&asked, ask_mask);
 	if (asprintf(&temp, "%.*s.picstore-XXXXXX", slash == NULL ? 0 : (int)(slash + 1 - path),
 		    path) < 0)
 		abort();

@@ -1,9 +1,11 @@
 #include "programs/picstore/files.h"
+#include "programs/picstore/jobs.h"
 #include "unit.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -34,6 +36,40 @@ TEST(a_file_reads_back_as_it_was_written)
 	assert_int_equal(files_read(in(folder, "a"), &bytes, &err), 0);
 	assert_true(span_is(buf_span(&bytes), "some bytes"));
 	buf_fini(&bytes);
+}
+
+static void write_numbered(void *context, size_t i)
+{
+	char numbered[512];
+	struct err err;
+
+	snprintf(numbered, sizeof numbered, "%s/%zu", (const char *)context, i);
+	if (files_write(numbered, SPAN("x"), false, &err) != 0)
+		abort();
+}
+
+static void no_report(void *context, size_t i)
+{
+	(void)context;
+	(void)i;
+}
+
+TEST(files_that_threads_write_have_the_modes_that_they_should)
+{
+	const struct jobs jobs = { write_numbered, no_report, (void *)unit_scratch() };
+	mode_t before = umask(0);
+	struct stat st;
+
+	umask(before);
+	jobs_run(&jobs, 2000, 8);
+	for (size_t i = 0; i < 2000; i++) {
+		char name[16];
+
+		snprintf(name, sizeof name, "%zu", i);
+		assert_int_equal(stat(in(jobs.context, name), &st), 0);
+		assert_int_equal(st.st_mode & 0777, 0666 & ~before);
+	}
+	assert_int_equal(umask(before), before);
 }
 
 TEST(nothing_is_replaced_by_accident)
