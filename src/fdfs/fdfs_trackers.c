@@ -128,8 +128,15 @@ static int tracker_ask_one(struct fdfs_trackers *trackers, size_t at, struct spa
 	return 0;
 }
 
+/* How much the failure of a tracker tells, if none does better. */
+static int weight(enum err_code code)
+{
+	return code == ERR_FULL ? 3 : code == ERR_NOT_FOUND ? 2 : code == ERR_NONE ? 0 : 1;
+}
+
 /* Ask the trackers in turn until one answers with a body.  One that knows of nothing
- * (ERR_NOT_FOUND) may have started just now, so the others are asked as well. */
+ * (ERR_NOT_FOUND), or only of storages that are full, may have started just now and not have
+ * heard of all, so the others are asked as well. */
 static int tracker_ask(struct fdfs_trackers *trackers, struct span request, int64_t deadline,
 	struct buf *body, struct err *err)
 {
@@ -150,9 +157,9 @@ static int tracker_ask(struct fdfs_trackers *trackers, struct span request, int6
 		}
 		if (tracker_ask_one(trackers, order[i], request, share, body, err) == 0)
 			return 0;
-		if (err->code == ERR_FULL || err->code == ERR_BAD_REQUEST)
+		if (err->code == ERR_BAD_REQUEST)
 			return -1;
-		if (kept.code == ERR_NONE || err->code == ERR_NOT_FOUND)
+		if (weight(err->code) > weight(kept.code))
 			kept = *err;
 	}
 	*err = kept;

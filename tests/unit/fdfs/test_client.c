@@ -632,6 +632,33 @@ TEST(a_full_tracker_is_believed)
 	end(&tracker);
 }
 
+TEST(a_full_tracker_is_not_believed_before_the_others_are_asked)
+{
+	struct play full = { 0 }, storage = { 0 }, tracker = { 0 };
+	struct file_id id = id_of("x", 1, 0), got;
+	struct fdfs_client *client;
+	struct err err;
+
+	add_id(&storage, &id);
+	start(&storage);
+	add(&full, ENOSPC, NULL);
+	start(&full);
+	add_store(&tracker, fake_server_port(storage.server), FDFS_IP_16);
+	add(&tracker, ENOENT, NULL);
+	start(&tracker);
+	client = client_of(
+		fake_server_address(full.server), fake_server_address(tracker.server), 5000);
+	assert_int_equal(fdfs_upload(client, NULL, SPAN("x"), "", &got, &err), 0);
+	assert_true(file_id_equal(&got, &id));
+	/* Of a group that is full somewhere and unknown elsewhere, full says more. */
+	assert_int_equal(fdfs_upload(client, NULL, SPAN("x"), "", &got, &err), -1);
+	assert_int_equal(err.code, ERR_FULL);
+	fdfs_client_free(client);
+	end(&full);
+	end(&tracker);
+	end(&storage);
+}
+
 TEST(groups_and_storages_are_listed)
 {
 	struct fdfs_group_record group = {
