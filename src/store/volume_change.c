@@ -118,7 +118,8 @@ int volume_remove(struct volume *volume, const struct file_id *id, int64_t now, 
 		return -1;
 	if (len < RECORD_HEADER_LEN)
 		return err_set(err, ERR_NOT_FOUND, "there is no %s", id->name);
-	if (volume_judge(volume, id, header, record, &why) != 0 && record->kind != RECORD_TORN) {
+	if (volume_judge(volume, id, header, record, &why) != 0 &&
+		(why.code != ERR_CORRUPT || record->kind != RECORD_TORN)) {
 		/* A tombstone may be in memory and not yet on the disk; "gone" promises as
 		 * much as "deleted", so that it is written again for the next flush. */
 		if (why.code == ERR_GONE && write_header(volume, record, err) != 0)

@@ -150,7 +150,7 @@ TEST(a_torn_record_neither_is_served_nor_hides_or_harms_another)
 	static const uint8_t zeros[512];
 
 	for (unsigned lost = 1; lost < 1 << BLOCKS; lost += 1 + lost % 9) {
-		struct file_id before, torn, after;
+		struct file_id before, torn, after, forged;
 		struct fsck_totals totals;
 		enum err_code code;
 		struct kit kit;
@@ -169,6 +169,10 @@ TEST(a_torn_record_neither_is_served_nor_hides_or_harms_another)
 		kit_open(&kit, "volume");
 		code = kit_get_code(&kit, &torn);
 		assert_true(code == ERR_CORRUPT || code == ERR_NOT_FOUND);
+		forged = torn; /* the same place under a name that nobody gave out */
+		forged.name[37] = forged.name[37] == '0' ? '1' : '0';
+		assert_int_equal(kit_remove(&kit, &forged), ERR_NOT_FOUND);
+		assert_int_equal(kit_get_code(&kit, &torn), code);
 		after = kit_put(&kit, 9000, 3);
 		kit_expect(&kit, &before, 5000, 1);
 		kit_expect(&kit, &after, 9000, 3);
