@@ -104,9 +104,12 @@ static int find_tail(struct active *active, struct err *err)
 
 int active_open(struct active *active, struct err *err)
 {
-	int number = volume_list_newest(active->store.folder);
 	struct err why;
+	int number;
 
+	if (volume_list_check(active->store.folder, err) != 0)
+		return -1;
+	number = volume_list_newest(active->store.folder);
 	active->next_number = (uint32_t)(number + 1);
 	if (number < 0)
 		return 0;
@@ -138,6 +141,23 @@ bool active_fits(const struct active *active, uint64_t len)
 	return usable(active) && active->tail + len <= active->volume_size;
 }
 
+/* A number may be taken already: by an empty volume that was made and not known to be on the
+ * disk, or by one that was brought here meanwhile. */
+static struct volume *create_next(struct active *active, struct err *err)
+{
+	struct volume *volume = volume_create(
+		&active->store, (uint16_t)active->next_number, active->now(), err);
+	int newest;
+
+	if (volume != NULL || err->code != ERR_EXISTS)
+		return volume;
+	newest = volume_list_newest(active->store.folder);
+	if (newest < (int)active->next_number || newest >= VOLUME_NUMBER_MAX)
+		return NULL;
+	active->next_number = (uint32_t)newest + 1;
+	return volume_create(&active->store, (uint16_t)active->next_number, active->now(), err);
+}
+
 static int next_volume(struct active *active, struct err *err)
 {
 	bool after_failure = active->volume != NULL && active->volume->flush_errno != 0;
@@ -147,8 +167,7 @@ static int next_volume(struct active *active, struct err *err)
 	if (active->next_number > VOLUME_NUMBER_MAX)
 		return err_set(err, ERR_FULL, "store path %s has used all its %d volumes",
 			active->store.folder, VOLUME_NUMBER_MAX + 1);
-	active->volume = volume_create(
-		&active->store, (uint16_t)active->next_number, active->now(), &why);
+	active->volume = create_next(active, &why);
 	if (active->volume == NULL) {
 		active->dead = after_failure && why.code != ERR_FULL;
 		return err_set(err, why.code, "%s", why.text);
@@ -180,8 +199,12 @@ static int grow_to(struct active *active, uint64_t size, struct err *err)
 	if (check_reserve(active, size - from, err) != 0)
 		return -1;
 	if (disk->fallocate(volume->fd, 0, (off_t)from, (off_t)(size - from)) != 0) {
-		if (errno != EOPNOTSUPP)
-			return err_errno(err, "cannot allocate space for %s", volume->file);
+		if (errno != EOPNOTSUPP) {
+			err_errno(err, "cannot allocate space for %s", volume->file);
+			/* It may have taken all that was left before it failed. */
+			disk->ftruncate(volume->fd, (off_t)from);
+			return -1;
+		}
 		if (disk->ftruncate(volume->fd, (off_t)size) != 0)
 			return err_errno(err, "cannot grow %s", volume->file);
 	}

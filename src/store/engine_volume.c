@@ -36,8 +36,8 @@ static void put_to(struct engine_volume *self, size_t path, struct engine_put *p
 	writer_put(self->writers[path], put);
 }
 
-/* A store path has no room for `put`: the others may have.  Until it is answered,
- * put->id tells where it started (path) and how many it has tried (dir). */
+/* A store path has no room for `put`, or its disk fails: another may take it.  Until it is
+ * answered, put->id tells where it started (path) and how many it has tried (dir). */
 static bool overflow(void *context, struct engine_put *put)
 {
 	struct engine_volume *self = context;

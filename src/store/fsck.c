@@ -182,8 +182,13 @@ static void add_up(const struct volume_store *store, struct fsck_totals *totals)
 
 static int check_store(struct run *run, const struct volume_store *store, struct err *err)
 {
+	struct err why;
 	int lock = -1;
 
+	if (volume_list_check(store->folder, &why) != 0) {
+		run->totals->unreadable++;
+		tell(run, store->folder, &why);
+	}
 	if (run->fsck->repair) {
 		lock = volume_list_lock(store->folder, err);
 		if (lock < 0)

@@ -12,7 +12,7 @@
 #include <string.h>
 
 enum {
-	CHUNK_LEN = 256 << 10, /* most pictures in one read, and in the nearest cache */
+	CHUNK_LEN = 256 << 10,   /* most pictures in one read, and in the nearest cache */
 	AT_ONCE_MAX = 256 << 10, /* a longer picture is looked for before room is made for it */
 	FILE_MODE = 0640,
 	FOLDER_MODE = 0750,
@@ -271,7 +271,10 @@ struct volume *volume_create(
 	}
 	/* link, unlike rename, never replaces a volume. */
 	if (disk->link(temporary, volume->file) != 0) {
-		err_errno(err, "cannot make %s", volume->file);
+		if (errno == EEXIST)
+			err_set(err, ERR_EXISTS, "%s is there already", volume->file);
+		else
+			err_errno(err, "cannot make %s", volume->file);
 		goto fail_unlink;
 	}
 	disk->unlink(temporary);

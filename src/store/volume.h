@@ -49,7 +49,8 @@ bool volume_file(const char *folder, uint16_t number, char out[VOLUME_PATH_MAX])
  * store path. */
 struct volume *volume_open(const struct volume_store *store, uint16_t number, struct err *err);
 
-/* Make volume `number`, empty and on the disk.  It appears whole or not at all. */
+/* Make volume `number`, empty and on the disk.  It appears whole or not at all.  ERR_EXISTS if
+ * there is one; it may be an empty one that an earlier call could not be sure of. */
 struct volume *volume_create(
 	const struct volume_store *store, uint16_t number, int64_t now, struct err *err);
 

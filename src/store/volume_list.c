@@ -83,6 +83,31 @@ int volume_list_next(const char *folder, int after)
 	return number;
 }
 
+static int check_folder(const char *path, struct err *err)
+{
+	DIR *dir = opendir(path);
+
+	if (dir == NULL)
+		return errno == ENOENT ? 0 : err_errno(err, "cannot list the volumes in %s", path);
+	closedir(dir);
+	return 0;
+}
+
+int volume_list_check(const char *folder, struct err *err)
+{
+	char path[VOLUME_PATH_MAX];
+
+	snprintf(path, sizeof path, "%s/data", folder);
+	if (check_folder(path, err) != 0)
+		return -1;
+	for (int in = -1; (in = pick_folder(folder, in, 256, false)) >= 0;) {
+		snprintf(path, sizeof path, "%s/data/%02X", folder, (unsigned)in);
+		if (check_folder(path, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 int volume_list_lock(const char *folder, struct err *err)
 {
 	char path[VOLUME_PATH_MAX];

@@ -10,6 +10,10 @@ int volume_list_newest(const char *folder);
 /* The lowest number above `after` (-1 for the first), or -1. */
 int volume_list_next(const char *folder, int after);
 
+/* Can all volumes be listed?  0, or -1 with err where a folder does not open: the functions
+ * above would take its volumes for ones that are not there. */
+int volume_list_check(const char *folder, struct err *err);
+
 /* Take the lock of a store path, for writing.  Returns a descriptor that is closed to
  * unlock, or -1: ERR_BUSY if another process has it. */
 int volume_list_lock(const char *folder, struct err *err);

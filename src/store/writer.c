@@ -251,7 +251,8 @@ static void fail_put(struct writer *writer, struct engine_put *put)
 {
 	struct err err = put->err;
 
-	if (err.code == ERR_FULL && writer->conf.overflow(writer->conf.context, put))
+	if ((err.code == ERR_FULL || err.code == ERR_IO) &&
+		writer->conf.overflow(writer->conf.context, put))
 		return;
 	put->err = err;
 	put->done(put);

@@ -38,8 +38,10 @@ static void on_done(struct engine_put *put)
 		accepted(upload);
 		return;
 	}
-	if (put->err.code == ERR_FULL && put->path != ENGINE_ANY_PATH) {
-		/* The tracker chose the path by figures of a moment ago. */
+	if ((put->err.code == ERR_FULL || put->err.code == ERR_IO) &&
+		put->path != ENGINE_ANY_PATH) {
+		/* The tracker chose the path by figures of a moment ago, and does not know of
+		 * disks that fail. */
 		put->path = ENGINE_ANY_PATH;
 		engine_put(upload->storage->engine, put);
 		return;

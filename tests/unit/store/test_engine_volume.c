@@ -540,6 +540,66 @@ TEST(without_a_new_volume_after_a_failed_flush_the_store_path_is_out)
 	disk = &disk_linux;
 }
 
+static int no_fsync_of_folders(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) && failing_flushes > 0 &&
+		--failing_flushes == 0) {
+		errno = EIO;
+		return -1;
+	}
+	return fsync(fd);
+}
+
+TEST(a_volume_that_was_made_and_not_surely_does_not_stand_in_the_way)
+{
+	struct disk_ops ops = disk_linux;
+	struct engine_put put = { .content = SPAN("x"), .path = ENGINE_ANY_PATH };
+	struct file_id id;
+	struct kit kit;
+
+	put.crc = crc32_add(0, put.content);
+	ops.fsync = no_fsync_of_folders;
+	disk = &ops;
+	open_kit(&kit);
+	failing_flushes = 3; /* the store path's, data's, then the one above the volume */
+	assert_int_equal(engine_put_wait(kit.engine, &put), -1);
+	assert_int_equal(put.err.code, ERR_IO);
+	id = kit_put(&kit, 1000, 1);
+	assert_int_equal(id.dir, 1);
+	kit_expect(&kit, &id, 1000, 1);
+	kit_open(&kit, "volume");
+	kit_expect(&kit, &id, 1000, 1);
+	kit_close(&kit);
+	disk = &disk_linux;
+}
+
+static int no_link_in_first(const char *from, const char *to)
+{
+	if (strstr(to, "/p0/") != NULL)
+		return no_link(from, to);
+	return link(from, to);
+}
+
+TEST(a_store_path_that_fails_leaves_its_turn_to_another)
+{
+	struct disk_ops ops = disk_linux;
+	struct engine_put put = { .content = SPAN("x"), .path = 0 };
+	struct kit kit;
+
+	kit_init(&kit, 2);
+	ops.link = no_link_in_first;
+	disk = &ops;
+	kit_open(&kit, "volume");
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(kit_put(&kit, 100, 1).path, 1);
+	assert_int_equal(engine_put_wait(kit.engine, &put), -1);
+	assert_int_equal(put.err.code, ERR_IO);
+	kit_close(&kit);
+	disk = &disk_linux;
+}
+
 static ssize_t short_pwritev(int fd, const struct iovec *iov, int count, off_t offset)
 {
 	struct iovec one = { iov->iov_base, iov->iov_len > 100 ? 100 : iov->iov_len };
@@ -784,6 +844,29 @@ TEST(fsck_repairs_what_can_be_known)
 	kit_expect(&kit, &id, 1000, 1);
 	assert_int_equal(kit_get_code(&kit, &deleted), ERR_GONE);
 	kit_close(&kit);
+}
+
+TEST(a_folder_that_cannot_be_listed_is_not_taken_for_an_empty_one)
+{
+	struct fsck_totals totals;
+	char path[400];
+	struct kit kit;
+	int problems, fd;
+
+	open_kit(&kit);
+	kit_put(&kit, 1000, 1);
+	kit_close(&kit);
+	snprintf(path, sizeof path, "%s/data/01", kit.folders[0]);
+	fd = open(path, O_WRONLY | O_CREAT, 0600); /* a file, so that it fails for root as well */
+	close(fd);
+	totals = fsck(&kit, false, &problems);
+	assert_false(fsck_clean(&totals));
+	assert_int_equal(totals.unreadable, 1);
+	assert_int_equal(problems, 1);
+	assert_int_equal(open_code(&kit.conf), ERR_IO);
+	assert_int_equal(unlink(path), 0);
+	totals = fsck(&kit, false, &problems);
+	assert_true(fsck_clean(&totals));
 }
 
 TEST(fsck_repairs_nothing_under_a_running_writer)
