@@ -6,6 +6,7 @@
 #include "programs/picstore/commands.h"
 #include "programs/picstore/jobs.h"
 #include "programs/picstore/progress.h"
+#include "programs/picstore/services.h"
 #include "web/purge.h"
 
 #include <pthread.h>
@@ -181,6 +182,13 @@ static int rm_run(struct cli *cli, const struct args *args)
 
 	if (args_number(args, "jobs", 1, JOBS_MAX, 4, &threads, &err) < 0)
 		return cli_fail(cli, &err);
+	if (args_has(args, "now") && args_has(args, "later")) {
+		cli_say(cli, "--now and --later are two ways: choose one");
+		return CLI_USAGE;
+	}
+	if (args_has(args, "now") || args_has(args, "later"))
+		return services_delete(cli, args,
+			args_has(args, "now") ? CMD_DELETE_NOW : CMD_DELETE_LATER, threads);
 	rm.client = cli_client(cli);
 	if (rm.client == NULL)
 		return CLI_USAGE;
@@ -204,6 +212,9 @@ static int rm_run(struct cli *cli, const struct args *args)
 }
 
 static const struct arg_option options[] = {
+	{ '\0', "now", NULL, "by cs_del_svr: cuts of it go too, and it leaves a receipt" },
+	{ '\0', "later", NULL, "by del_svr: noted, and deleted in its time" },
+	SERVICES_SERVER,
 	{ 'f', "force", NULL, "an id that the store does not have is no failure" },
 	{ 'j', "jobs", "N", "so many at a time (default: 4)" },
 	{ '\0', "json", NULL, "print a JSON object a line" },
@@ -219,7 +230,8 @@ const struct command command_rm = {
 		"the picture: only when all answer 404 or 410 it is removed.  With \"-\" as ID "
 		"the\n"
 		"first word of each line of stdin is an id.  What was gone already is purged "
-		"again.",
+		"again.\n"
+		"With --now or --later a service does it instead, through admin_proxy.",
 	.options = options,
 	.least = 1,
 	.most = SIZE_MAX,

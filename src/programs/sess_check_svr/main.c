@@ -14,7 +14,6 @@ static const struct frame_service sess_check_svr = {
 	.counters = sess_counters,
 	.counter_count = SESS_FIGURES,
 	.settings = offsetof(struct settings, sess_check),
-	.any_order = false,
 	.open = sess_check_open,   /* the store is opened */
 	.begin = sess_check_begin, /* a check is put into the next batch */
 	.close = sess_check_close,
