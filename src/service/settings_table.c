@@ -137,7 +137,7 @@ static const struct conf_key keys[] = {
 		"header reads its size and type alone and is faster."),
 	LIMITED(upload, check_workers, INT, check_workers, "2", 1, 256,
 		"Processes that decode; as many as there are cores is right."),
-	LIMITED(upload, check_timeout, DURATION, check_timeout, "10s", 10 * MS, HOUR,
+	LIMITED(upload, check_timeout, DURATION, check_timeout, "4s", 10 * MS, HOUR,
 		"Longest time that one picture may be decoded for."),
 	LIMITED(upload, check_memory, SIZE, check_memory, "1G", 64 * M, T,
 		"Most address space of a process that decodes."),

@@ -146,9 +146,10 @@ def test_what_is_no_id(stack, path):
 def test_what_is_no_id_at_the_gateway(stack):
     """lighttpd and download.fcgi refuse what Varnish would."""
     for path in ("/g01/M00/00/0a/CgEBxVxREbmAUETXAAEqVyZGQRY768.jpg", "/download.fcgi/x",
-                 "/g01/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768.jpg/"):
-        assert web.get(stack.lighttpd, path).status == 400, path
-    assert web.get(stack.lighttpd, "/x").status == 404
+                 "/g01/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768.jpg/", "/x", "/favicon.ico",
+                 "/g01/m00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768.jpg", "/upload.cgi/x"):
+        web.refused(web.get(stack.lighttpd, path), 400, "bad_id")
+    assert web.get(stack.lighttpd, "/").status == 404  # what Varnish asks lighttpd for
 
 
 def test_what_was_deleted(stack, session_key, picture):
