@@ -23,13 +23,17 @@ static const struct proxy_conf *conf_of(const struct backend *backend)
 
 static void backend_failed(struct backend *backend, const char *why)
 {
+	/* At the start of everything back ends need not be there yet. */
+	bool was_new = backend->health.state == PROXY_NEW;
+
 	frame_link_close(backend->check);
 	backend->check = NULL;
 	backend->asked = false;
 	backend->check_deadline = 0;
 	if (!proxy_health_bad(&backend->health, clock_mono_ms()))
 		return;
-	log_warn("%s at %s is out: %s", name_of(backend), backend->address, why);
+	log_line(was_new ? LOG_INFO : LOG_WARN, "%s at %s is out: %s", name_of(backend),
+		backend->address, why);
 	pool_rescue(backend->pool, backend);
 }
 
