@@ -103,6 +103,7 @@ int deletion_add_known(
 static void confirm(struct deletion_place *place, const char *outcome)
 {
 	place->confirmed = clock_unix();
+	place->was = place->err.code;
 	place->err = (struct err){ .code = ERR_NONE };
 	snprintf(place->outcome, sizeof place->outcome, "%s", outcome);
 }
@@ -115,9 +116,10 @@ static void delete_in_store(struct deletion_place *place, const struct deletion_
 		err_set(&place->err, ERR_BAD_ID, "'%s' is not the id of a picture", place->picture);
 		return;
 	}
-	if (fdfs_delete(tools->client, &id, &place->err) == 0)
+	if (fdfs_delete(tools->client, &id, &place->err) == 0) {
+		place->err.code = ERR_NONE;
 		confirm(place, "deleted");
-	else if (place->err.code == ERR_GONE)
+	} else if (place->err.code == ERR_GONE)
 		confirm(place, "was deleted already");
 	else if (place->err.code == ERR_NOT_FOUND)
 		confirm(place, "was not there");

@@ -3,33 +3,30 @@
  * First in the store, then in every cache: the other way round a cache could fetch the
  * picture anew.  A picture that is gone already is purged all the same, so that a
  * removal that failed half way can be repeated. */
+#include "deletion/derived_cuts.h"
 #include "programs/picstore/commands.h"
 #include "programs/picstore/jobs.h"
 #include "programs/picstore/progress.h"
 #include "programs/picstore/services.h"
-#include "web/purge.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { WAIT_MS = 5000 };
 
-struct rm_cache {
-	struct purge_outcome outcome;
-	struct err err; /* code ERR_NONE: it has forgotten the picture */
-};
-
 struct rm_item {
-	struct err err; /* of the store */
-	struct rm_cache *caches;
-	size_t cache_count; /* that were asked */
+	struct err err; /* of an id that is none, and of what cannot be found out */
+	struct deletion deletion;
+	const struct deletion_place *store; /* of it; NULL: it was not begun */
 };
 
 struct rm {
 	struct cli *cli;
-	struct fdfs_client *client;
-	const struct settings *settings;
+	struct deletion_tools tools;
+	struct derived derived;
+	struct cut_memory *cuts;
 	struct cli_words ids;
 	bool json, force;
 	struct rm_item *items;
@@ -58,38 +55,35 @@ static void web_give(struct rm *rm, struct web *web)
 	pthread_mutex_unlock(&rm->lock);
 }
 
-static bool store_has_not(const struct rm_item *item)
-{
-	return item->err.code == ERR_NONE || item->err.code == ERR_GONE ||
-	       item->err.code == ERR_NOT_FOUND;
-}
-
 static void rm_one(void *context, size_t i)
 {
 	struct rm *rm = context;
 	struct rm_item *item = &rm->items[i];
 	const char *text = rm->ids.items[i];
+	struct deletion_tools tools = rm->tools;
 	struct file_id id;
-	struct web *web;
+	struct err ignored; /* the places have it */
 
 	if (!file_id_parse(span_str(text), &id)) {
 		err_set(&item->err, ERR_BAD_ID, "'%.160s' is not the id of a picture", text);
 		return;
 	}
-	if (fdfs_delete(rm->client, &id, &item->err) == 0)
-		item->err.code = ERR_NONE;
-	if (!store_has_not(item))
+	deletion_init(&item->deletion, &id);
+	if (deletion_add_known(&item->deletion, &tools, &item->err) != 0)
 		return;
-	item->cache_count = rm->settings->varnish.count;
-	item->caches = calloc(item->cache_count + 1, sizeof item->caches[0]);
-	if (item->caches == NULL)
-		abort();
-	web = web_take(rm);
-	for (size_t c = 0; c < item->cache_count; c++)
-		if (purge_cache(web, rm->settings->varnish.items[c], &id, WAIT_MS,
-			    &item->caches[c].outcome, &item->caches[c].err) == 0)
-			item->caches[c].err.code = ERR_NONE;
-	web_give(rm, web);
+	item->err.code = ERR_NONE;
+	tools.web = web_take(rm);
+	deletion_run(&item->deletion, &tools, &ignored);
+	web_give(rm, tools.web);
+	item->store = deletion_find(&item->deletion, text, "");
+}
+
+/* What became of the picture in the store. */
+static enum err_code store_code(const struct rm_item *item)
+{
+	if (item->store == NULL)
+		return item->err.code;
+	return item->store->confirmed != 0 ? item->store->was : item->store->err.code;
 }
 
 static const char *store_word(enum err_code code)
@@ -99,74 +93,124 @@ static const char *store_word(enum err_code code)
 				  : err_meaning(code);
 }
 
+static json_t *cache_json(const struct deletion_place *place)
+{
+	json_t *one = json_object();
+	char when[32];
+
+	json_object_set_new(one, "cache", json_string(place->cache));
+	json_object_set_new(one, "status", json_integer(place->status));
+	json_object_set_new(one, "purges", json_integer(place->purges));
+	if (place->confirmed != 0) {
+		cli_time(place->confirmed, true, when);
+		json_object_set_new(one, "confirmed", json_string(when));
+	} else {
+		cli_json_error(one, &place->err);
+	}
+	return one;
+}
+
 static void print_json(const struct rm *rm, size_t i)
 {
 	const struct rm_item *item = &rm->items[i];
-	json_t *line = json_object(), *caches = json_array();
+	enum err_code code = store_code(item);
+	json_t *line = json_object(), *caches = json_array(), *made = json_array();
 
 	json_object_set_new(line, "id", json_string(rm->ids.items[i]));
-	json_object_set_new(line, "store",
-		json_string(item->err.code == ERR_NONE ? "deleted" : err_word(item->err.code)));
-	if (item->err.code != ERR_NONE)
-		json_object_set_new(line, "message", json_string(item->err.text));
-	for (size_t c = 0; c < item->cache_count; c++) {
-		const struct rm_cache *cache = &item->caches[c];
-		json_t *one = json_object();
-		char when[32];
+	json_object_set_new(
+		line, "store", json_string(code == ERR_NONE ? "deleted" : err_word(code)));
+	if (code != ERR_NONE)
+		json_object_set_new(line, "message",
+			json_string(item->store == NULL           ? item->err.text
+				    : item->store->confirmed != 0 ? store_word(code)
+								  : item->store->err.text));
+	for (size_t p = 0; p < item->deletion.count; p++) {
+		const struct deletion_place *place = &item->deletion.places[p];
+		bool own = strcmp(place->picture, rm->ids.items[i]) == 0;
 
-		json_object_set_new(one, "cache", json_string(rm->settings->varnish.items[c]));
-		json_object_set_new(one, "status", json_integer(cache->outcome.status));
-		json_object_set_new(one, "purges", json_integer(cache->outcome.purges));
-		if (cache->err.code == ERR_NONE) {
-			cli_time(cache->outcome.confirmed, true, when);
-			json_object_set_new(one, "confirmed", json_string(when));
-		} else {
-			cli_json_error(one, &cache->err);
-		}
-		json_array_append_new(caches, one);
+		/* One that the store still has was not purged from caches. */
+		if (own && place->cache[0] != '\0' && item->store->confirmed != 0)
+			json_array_append_new(caches, cache_json(place));
+		else if (!own && place->cache[0] == '\0')
+			json_array_append_new(made, json_string(place->picture));
 	}
 	json_object_set_new(line, "caches", caches);
+	json_object_set_new(line, "made_from_it", made);
 	cli_json(line);
 }
 
 static void print_text(const struct rm *rm, size_t i)
 {
 	const struct rm_item *item = &rm->items[i];
+	size_t made = 0;
 
-	if (!store_has_not(item))
+	if (item->store == NULL || item->store->confirmed == 0)
 		return;
-	printf("%s\t%s", rm->ids.items[i], store_word(item->err.code));
-	for (size_t c = 0; c < item->cache_count; c++)
-		if (item->caches[c].err.code == ERR_NONE)
-			printf(", purged from %s (answers %d)", rm->settings->varnish.items[c],
-				item->caches[c].outcome.status);
+	printf("%s\t%s", rm->ids.items[i], store_word(store_code(item)));
+	for (size_t p = 0; p < item->deletion.count; p++) {
+		const struct deletion_place *place = &item->deletion.places[p];
+		bool own = strcmp(place->picture, rm->ids.items[i]) == 0;
+
+		if (own && place->cache[0] != '\0' && place->confirmed != 0)
+			printf(", purged from %s (answers %d)", place->cache, place->status);
+		made += !own && place->cache[0] == '\0' && place->confirmed != 0;
+	}
+	if (made > 0)
+		printf(", with %zu made from it", made);
 	putchar('\n');
+}
+
+/* Say what is not done.  Returns whether there is any such thing. */
+static bool complain(const struct rm *rm, size_t i)
+{
+	const struct rm_item *item = &rm->items[i];
+	enum err_code code = store_code(item);
+	bool failed = false;
+
+	if (item->store == NULL || code == ERR_GONE || code == ERR_NOT_FOUND) {
+		failed = code != ERR_GONE && !(code == ERR_NOT_FOUND && rm->force);
+		if (failed)
+			cli_say(rm->cli, "%s: %s", rm->ids.items[i],
+				item->store == NULL ? item->err.text : store_word(code));
+	}
+	for (size_t p = 0; p < item->deletion.count; p++) {
+		const struct deletion_place *place = &item->deletion.places[p];
+		const struct deletion_place *stored = deletion_find(
+			&item->deletion, place->picture, "");
+
+		if (place->confirmed != 0)
+			continue;
+		failed = true;
+		if (place == stored || stored->confirmed != 0)
+			cli_say(rm->cli, "%s: %s", place->picture, place->err.text);
+	}
+	return failed;
 }
 
 static void report_one(void *context, size_t i)
 {
 	struct rm *rm = context;
-	const struct rm_item *item = &rm->items[i];
-	enum err_code code = item->err.code;
-	bool failed = false;
 
 	progress_hide(&rm->progress);
 	if (rm->json)
 		print_json(rm, i);
 	else
 		print_text(rm, i);
-	if (code != ERR_NONE && code != ERR_GONE && !(code == ERR_NOT_FOUND && rm->force)) {
-		failed = true;
-		cli_say(rm->cli, "%s: %s", rm->ids.items[i], item->err.text);
-	}
-	for (size_t c = 0; c < item->cache_count; c++) {
-		if (item->caches[c].err.code != ERR_NONE) {
-			failed = true;
-			cli_say(rm->cli, "%s: %s", rm->ids.items[i], item->caches[c].err.text);
-		}
-	}
-	rm->failed += failed;
+	rm->failed += complain(rm, i);
 	progress_step(&rm->progress, 0);
+}
+
+/* What was made from pictures is known on the machine that cuts them. */
+static int open_cuts(struct rm *rm, const char *path, struct err *err)
+{
+	if (access(path, F_OK) != 0)
+		return 0;
+	rm->cuts = cut_memory_open(path, err);
+	if (rm->cuts == NULL)
+		return -1;
+	rm->derived = derived_cuts(rm->cuts);
+	rm->tools.derived = &rm->derived;
+	return 0;
 }
 
 static int rm_run(struct cli *cli, const struct args *args)
@@ -177,6 +221,7 @@ static int rm_run(struct cli *cli, const struct args *args)
 		.force = args_has(args, "force"),
 	};
 	const struct jobs jobs = { rm_one, report_one, &rm };
+	const struct settings *settings;
 	int64_t threads;
 	struct err err;
 
@@ -189,10 +234,14 @@ static int rm_run(struct cli *cli, const struct args *args)
 	if (args_has(args, "now") || args_has(args, "later"))
 		return services_delete(cli, args,
 			args_has(args, "now") ? CMD_DELETE_NOW : CMD_DELETE_LATER, threads);
-	rm.client = cli_client(cli);
-	if (rm.client == NULL)
+	rm.tools.client = cli_client(cli);
+	if (rm.tools.client == NULL)
 		return CLI_USAGE;
-	rm.settings = cli_settings(cli);
+	settings = cli_settings(cli);
+	rm.tools.caches = &settings->varnish;
+	rm.tools.purge_timeout_ms = WAIT_MS;
+	if (open_cuts(&rm, settings->cut_made, &err) != 0)
+		return cli_fail(cli, &err);
 	cli_words_read(args, 0, &rm.ids);
 	rm.items = calloc(rm.ids.count + 1, sizeof rm.items[0]);
 	if (rm.items == NULL)
@@ -204,15 +253,16 @@ static int rm_run(struct cli *cli, const struct args *args)
 	for (size_t i = 0; i < rm.web_count; i++)
 		web_free(rm.webs[i]);
 	for (size_t i = 0; i < rm.ids.count; i++)
-		free(rm.items[i].caches);
+		deletion_fini(&rm.items[i].deletion);
 	pthread_mutex_destroy(&rm.lock);
+	cut_memory_close(rm.cuts);
 	free(rm.items);
 	cli_words_fini(&rm.ids);
 	return rm.failed == 0 ? CLI_OK : CLI_FAILED;
 }
 
 static const struct arg_option options[] = {
-	{ '\0', "now", NULL, "by cs_del_svr: cuts of it go too, and it leaves a receipt" },
+	{ '\0', "now", NULL, "by cs_del_svr, which leaves a receipt" },
 	{ '\0', "later", NULL, "by del_svr: noted, and deleted in its time" },
 	SERVICES_SERVER,
 	{ 'f', "force", NULL, "an id that the store does not have is no failure" },
@@ -227,10 +277,11 @@ const struct command command_rm = {
 	.summary = "delete pictures from the store and from every cache",
 	.about =
 		"Deletes in the store, purges every cache in [varnish] servers, and asks each for\n"
-		"the picture: only when all answer 404 or 410 it is removed.  With \"-\" as ID "
-		"the\n"
-		"first word of each line of stdin is an id.  What was gone already is purged "
-		"again.\n"
+		"the picture: only when all answer 404 or 410 it is removed.  What was cut from "
+		"it\n"
+		"on this machine goes with it.  What was gone already is purged again.  With "
+		"\"-\"\n"
+		"as ID the first word of each line of stdin is an id.\n"
 		"With --now or --later a service does it instead, through admin_proxy.",
 	.options = options,
 	.least = 1,
