@@ -279,10 +279,10 @@ const struct command command_rm = {
 		"Deletes in the store, purges every cache in [varnish] servers, and asks each for\n"
 		"the picture: only when all answer 404 or 410 it is removed.  What was cut from "
 		"it\n"
-		"on this machine goes with it.  What was gone already is purged again.  With "
+		"on this machine goes with it.  What was gone already is purged again.\n"
+		"With --now or --later a service does it instead, through admin_proxy.  With "
 		"\"-\"\n"
-		"as ID the first word of each line of stdin is an id.\n"
-		"With --now or --later a service does it instead, through admin_proxy.",
+		"as ID the first word of each line of stdin is an id.",
 	.options = options,
 	.least = 1,
 	.most = SIZE_MAX,
