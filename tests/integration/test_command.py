@@ -5,7 +5,7 @@ import subprocess
 
 import pictures
 import web
-from installation import PICSTORE
+from installation import PICSTORE, SAMPLE
 
 
 def lines(done):
@@ -46,6 +46,25 @@ def test_a_folder_goes_in_and_comes_out_by_pipe(stack, tmp_path):
     stack.picstore("rm", "-", stdin=put.stdout)
     assert all(web.get(stack.varnish, "/" + line.split("\t")[0]).status == 410
                for line in put.stdout.splitlines())
+
+
+def test_a_hostile_folder_puts_no_ids_into_the_pipe(stack, tmp_path):
+    victim = stack.picstore("put", "-q", SAMPLE).stdout.strip()
+    group, *folders = victim.split("/")
+    folder = tmp_path / "in"
+    # A path whose second line is the id of somebody else's picture.
+    evil = folder.joinpath("x\n" + group, *folders)
+    evil.parent.mkdir(parents=True)
+    evil.write_bytes(pictures.drawn())
+    (folder / "loop").symlink_to(folder)
+    os.mkfifo(folder / "pipe")
+    put = stack.picstore("put", folder)
+    assert len(put.stdout.splitlines()) == 1
+    stack.picstore("rm", "-", stdin=put.stdout)
+    assert web.get(stack.varnish, "/" + victim).status == 200
+    for path in (folder / "pipe", "/dev/zero", "/dev/null"):
+        done = stack.picstore("put", path, check=False)
+        assert done.returncode == 1 and "regular" in done.stderr
 
 
 def test_doctor(stack):

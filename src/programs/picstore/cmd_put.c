@@ -19,7 +19,7 @@ struct put {
 	const char *group, *ext;
 	bool json, quiet;
 	struct files_list files;
-	struct put_item *items;
+	struct put_item **items; /* from the beginning of the work until the report */
 	struct progress progress;
 	size_t failed, unreadable;
 };
@@ -27,11 +27,14 @@ struct put {
 static void put_one(void *context, size_t i)
 {
 	struct put *put = context;
-	struct put_item *item = &put->items[i];
+	struct put_item *item = calloc(1, sizeof *item);
 	char ext[FILE_ID_EXT_MAX + 1];
 	struct file_id id;
 	struct buf bytes;
 
+	if (item == NULL)
+		abort();
+	put->items[i] = item;
 	buf_init(&bytes, 1 << 30);
 	if (put->ext != NULL)
 		snprintf(ext, sizeof ext, "%s", put->ext);
@@ -52,10 +55,19 @@ static void put_one(void *context, size_t i)
 	buf_fini(&bytes);
 }
 
+/* A line for each file, whatever its name: get, rm and stat take the first word of each. */
+static void print_line(const char *id, const char *path)
+{
+	printf("%s\t", id);
+	for (const char *c = path; *c != '\0'; c++)
+		putchar((unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c);
+	putchar('\n');
+}
+
 static void report_one(void *context, size_t i)
 {
 	struct put *put = context;
-	const struct put_item *item = &put->items[i];
+	struct put_item *item = put->items[i];
 	const char *path = put->files.paths[i];
 	bool ok = item->err.code == ERR_NONE;
 
@@ -74,13 +86,14 @@ static void report_one(void *context, size_t i)
 	} else if (ok && put->quiet) {
 		puts(item->id);
 	} else if (ok) {
-		printf("%s\t%s\n", item->id, path);
+		print_line(item->id, path);
 	}
 	if (!ok) {
 		put->failed++;
 		cli_say(put->cli, "%s", item->err.text);
 	}
 	progress_step(&put->progress, ok ? item->bytes : 0);
+	free(item);
 }
 
 static int put_run(struct cli *cli, const struct args *args)
