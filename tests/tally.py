@@ -1,10 +1,12 @@
 """tally.py - count test cases for ./test.
 
-    tally.py RESULTS meson NAME TESTLOG OUTPUT   what "meson test" wrote
-    tally.py RESULTS junit NAME FILE STATUS      what pytest wrote
-    tally.py RESULTS lines NAME FILE             lines "ok ..." and "failed ..."
-    tally.py RESULTS broken NAME                 a suite that could not run
-    tally.py RESULTS total                       the last line; exit 1 if anything failed
+    tally.py RESULTS meson NAME TESTLOG OUTPUT STATUS   what "meson test" wrote
+    tally.py RESULTS junit NAME FILE STATUS             what pytest wrote
+    tally.py RESULTS lines NAME FILE                    lines "ok ..." and "failed ..."
+    tally.py RESULTS broken NAME                        a suite that could not run
+    tally.py RESULTS total                              the last line; exit 1 if anything failed
+
+STATUS is the exit status: a runner that dies half way has no failure in its list.
 
 Each call but the last prints one line for its suite and leaves the figures in
 RESULTS/NAME.tally.
@@ -35,7 +37,7 @@ def cases(test):
     return passed, failed, skipped
 
 
-def from_meson(log, output):
+def from_meson(log, output, status):
     total = [0, 0, 0]
     path = pathlib.Path(log)
     if not path.exists():
@@ -45,7 +47,12 @@ def from_meson(log, output):
         print(text)
         return [0, 1, 0]
     for line in path.read_text().splitlines():
-        total = [a + b for a, b in zip(total, cases(json.loads(line)))]
+        try:
+            total = [a + b for a, b in zip(total, cases(json.loads(line)))]
+        except ValueError:
+            total[1] += 1  # its last line was not finished
+    if status != "0" and total[1] == 0:
+        total[1] = 1  # meson itself failed
     if total[1]:
         print(pathlib.Path(output).read_text())
     return total
