@@ -1,6 +1,7 @@
 """service.py - one daemon of the framed protocol by itself, with its own configuration."""
 import os
 import pathlib
+import resource
 import select
 import shutil
 import signal
@@ -52,13 +53,18 @@ class Service:
         own = "[picstore]\nrun_dir = {scratch}/run\nsecret_dir = {scratch}/secret\n"
         self.conf.write_text((own + settings).replace("{scratch}", str(self.scratch)))
 
-    def start(self):
-        """Returns when it says that it is ready."""
+    def start(self, most_file_bytes=None):
+        """Returns when it says that it is ready.  With `most_file_bytes` no file may grow
+        beyond that, which is what a full disk looks like."""
+        def limit():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most_file_bytes, most_file_bytes))
         ready, tell = os.pipe()
         with open(self.scratch / "log", "ab") as log:
             self.process = subprocess.Popen(
                 [self.program, "-c", self.conf, "--port", str(self.port)], stderr=log,
                 stdin=subprocess.DEVNULL, pass_fds=[tell],
+                # a write over the limit then fails, as one to a full disk does
+                restore_signals=not most_file_bytes, preexec_fn=limit if most_file_bytes else None,
                 env={**os.environ, "PICSTORE_READY_FD": str(tell)})
         os.close(tell)
         try:

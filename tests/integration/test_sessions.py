@@ -17,6 +17,7 @@ from wait import until
 
 FOLDER = "[sess_check_svr]\nfolder = {scratch}/counts\n"
 KEY_EXPIRED, BAD_KEY, NO_KEY, BAD_REQUEST, SERVICE_DOWN, TOO_LARGE = 19, 18, 17, 1, 25, 6
+FULL, IO = 7, 14
 
 
 class Redis:
@@ -115,6 +116,50 @@ def test_racing_connections_share_one_count(services, store):
         thread.join()
     assert sorted(passed) == list(range(1, 31))
     assert refused == [KEY_EXPIRED] * 130
+
+
+def test_no_use_is_forgotten_when_it_is_killed_under_load(services):
+    service = services(FOLDER + "checks = 1000000\n").start()
+    key = service.token()
+    acknowledged = []
+
+    def use():
+        with service.client() as client:
+            try:
+                while True:
+                    acknowledged.append(client.session_use(key)[0])
+            except PicstoreError as error:
+                assert error.code == 0  # it was killed
+    threads = [threading.Thread(target=use) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    until(lambda: len(acknowledged) > 500, "uses")
+    service.kill()
+    for thread in threads:
+        thread.join()
+    assert len(set(acknowledged)) == len(acknowledged)
+    service.start()
+    with service.client() as client:
+        used, _ = client.session_look(key)
+        assert max(acknowledged) <= used <= len(acknowledged) + len(threads)
+
+
+def test_nothing_passes_on_a_full_disk(services):
+    service = services(FOLDER + "verify = no\n").start(most_file_bytes=200_000)
+    codes, passed = set(), 0
+    with service.client() as client:
+        for number in range(3000):
+            try:
+                client.session_use(f"key {number}")
+                passed += 1
+            except PicstoreError as error:
+                codes.add(error.code)
+    assert codes and codes <= {FULL, IO} and passed > 0
+    service.stop()
+    service.start()
+    with service.client() as client:
+        assert sum(client.session_look(f"key {number}")[0] for number in range(3000)) == passed
+        assert client.session_use("key 1")[0] >= 1
 
 
 def test_two_instances_share_one_database(services):
@@ -259,6 +304,16 @@ def test_the_command(services):
     assert line == {"session_key": key, "used": 2, "left": 0}
     failed = service.picstore("session", "-s", server, "--use", "--json", key, check=False)
     assert failed.returncode == 1 and json.loads(failed.stdout)["error"] == "key_expired"
+
+
+def test_the_option_port(services):
+    service = services().start()
+    until(lambda: f"sess_check_svr {service.port} info: ready" in service.log(), "its name")
+    assert (service.scratch / f"run/sess_check_svr-{service.port}.stat").exists()
+    for wrong in ("0", "65536", "70x", "", "-1"):
+        done = subprocess.run([service.program, "-c", service.conf, "--port", wrong], check=False,
+                              capture_output=True, text=True, timeout=30)
+        assert done.returncode == 2 and "is not a port" in done.stderr
 
 
 # -- with upload.cgi
