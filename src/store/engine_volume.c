@@ -290,6 +290,8 @@ static int walk_volume(struct engine *engine, unsigned flags,
 		int number = -1;
 
 		store.writable = false;
+		if (volume_list_check(store.folder, err) != 0)
+			return -1;
 		while (!walking.stopped && (number = volume_list_next(store.folder, number)) >= 0) {
 			struct volume *volume = volume_open(&store, (uint16_t)number, err);
 			int rc = volume == NULL ? -1

@@ -846,9 +846,17 @@ TEST(fsck_repairs_what_can_be_known)
 	kit_close(&kit);
 }
 
+static bool ignore_found(void *context, const struct engine_found *found)
+{
+	(void)context;
+	(void)found;
+	return true;
+}
+
 TEST(a_folder_that_cannot_be_listed_is_not_taken_for_an_empty_one)
 {
 	struct fsck_totals totals;
+	struct err err;
 	char path[400];
 	struct kit kit;
 	int problems, fd;
@@ -864,6 +872,11 @@ TEST(a_folder_that_cannot_be_listed_is_not_taken_for_an_empty_one)
 	assert_int_equal(totals.unreadable, 1);
 	assert_int_equal(problems, 1);
 	assert_int_equal(open_code(&kit.conf), ERR_IO);
+	kit.conf.read_only = true;
+	kit_open(&kit, "volume");
+	assert_int_equal(engine_walk(kit.engine, 0, ignore_found, NULL, &err), -1);
+	assert_int_equal(err.code, ERR_IO);
+	kit_close(&kit);
 	assert_int_equal(unlink(path), 0);
 	totals = fsck(&kit, false, &problems);
 	assert_true(fsck_clean(&totals));
