@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 enum {
-	PARTS_MAX = SETTINGS_STORAGES_MAX + 32,
+	PARTS_MAX = SETTINGS_STORAGES_MAX + 128, /* with services that run many times */
 	STAT_MAX = 64 << 10,
 	STAT_WAIT_MS = 2000,
 	FIGURES_MAX = 8, /* counters on the screen; JSON has all */
