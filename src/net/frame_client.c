@@ -132,8 +132,8 @@ static bool wait_for(int fd, short events, int64_t deadline)
 
 static int cannot_connect(const struct frame_client *client, int error, struct err *err)
 {
-	return err_set(
-		err, ERR_SERVICE_DOWN, "cannot connect to %s: %s", client->address, strerror(error));
+	return err_set(err, ERR_SERVICE_DOWN, "cannot connect to %s: %s", client->address,
+		strerror(error));
 }
 
 static int dial(struct attempt *attempt, struct err *err)

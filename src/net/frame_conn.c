@@ -32,10 +32,11 @@ struct frame_conn {
 	struct frame_server *server;
 	union net_stream uv;
 	struct frame_conn *next_ready;
-	bool is_ready; /* on the server's list */
-	bool reading;  /* uv_read_start is in effect */
-	bool finished; /* no package is begun any more */
-	bool ended;    /* the peer sends nothing more */
+	bool is_ready;   /* on the server's list */
+	bool reading;    /* uv_read_start is in effect */
+	bool finished;   /* no package is begun any more */
+	bool ended;      /* the peer sends nothing more */
+	bool unshielded; /* the shield has no more for us */
 	bool lingering;
 	bool closing, closed;
 	int64_t deadline;       /* for what is being read, of uv_now(); 0: none */
@@ -65,6 +66,7 @@ struct frame_conn {
 	uv_shutdown_t shutdown;
 	size_t counted; /* of their bytes in server->unsent */
 	char peer[NET_PEER_MAX];
+	void *session;                /* of the shield, if there is one */
 	struct sockaddr_storage from; /* if the handler has `admit`; ss_family 0: unix */
 };
 
@@ -150,6 +152,8 @@ static void free_if_over(struct frame_conn *conn)
 		frame_server_emptied(server);
 	buf_fini(&conn->out);
 	buf_fini(&conn->writing);
+	if (conn->session != NULL)
+		server->conf.shield->close(conn->session);
 	free(conn->kept);
 	free(conn);
 }
@@ -494,10 +498,39 @@ static void start_reading(struct frame_conn *conn)
 		close_conn(conn);
 }
 
+/* Get bytes out of the shield, once those before are dealt with; false if it has none. */
+static bool pull(struct frame_conn *conn)
+{
+	const struct frame_shield *shield = conn->server->conf.shield;
+	bool clean = false;
+	ptrdiff_t got;
+
+	if (conn->session == NULL || conn->closing || conn->finished || conn->waiting ||
+		conn->unshielded || conn->in_len > 0)
+		return false;
+	free(conn->kept);
+	conn->kept = NULL;
+	got = shield->read(conn->session, conn->server->loop->scratch, NET_SCRATCH, &clean);
+	if (got < 0) {
+		conn->unshielded = conn->ended = true;
+		if (!clean) {
+			trouble(conn->server, NET_BROKEN, conn->peer);
+			conn->finished = true;
+		}
+		stop_reading(conn);
+		return false;
+	}
+	conn->in = (const uint8_t *)conn->server->loop->scratch;
+	conn->in_len = (size_t)got;
+	return got > 0;
+}
+
 static void take_apart(struct frame_conn *conn)
 {
-	while (step(conn))
-		;
+	do
+		while (step(conn))
+			;
+	while (pull(conn));
 	if (conn->closing || conn->lingering)
 		return;
 	if (conn->finished)
@@ -534,8 +567,14 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
 		return;
 	if (conn->coming != NULL || conn->skipping)
 		expect_within(conn, conn->server->conf.timeout_ms);
-	conn->in = (const uint8_t *)buf->base;
-	conn->in_len = (size_t)got;
+	if (conn->session == NULL) {
+		conn->in = (const uint8_t *)buf->base;
+		conn->in_len = (size_t)got;
+	} else if (!conn->server->conf.shield->feed(
+			   conn->session, span_of(buf->base, (size_t)got))) {
+		close_conn(conn);
+		return;
+	}
 	take_apart(conn);
 	make_ready(conn);
 }
@@ -550,6 +589,22 @@ static void on_shutdown(uv_shutdown_t *shutdown, int status)
 		close_conn(conn);
 }
 
+/* If the socket does not take it at once, the peer can do without. */
+static void say_farewell(struct frame_conn *conn)
+{
+	const struct frame_shield *shield = conn->server->conf.shield;
+	struct buf last;
+	uv_buf_t piece;
+
+	buf_init(&last, OUT_KEEP);
+	shield->end(conn->session);
+	shield->take(conn->session, &last);
+	piece = uv_buf_init((char *)last.data, (unsigned)last.len);
+	if (last.len > 0)
+		uv_try_write(&conn->uv.stream, &piece, 1);
+	buf_fini(&last);
+}
+
 /* All is said.  What the peer still sends is read and forgotten for a moment, since
  * closing over unread bytes would reset the connection and take the replies along. */
 static void linger(struct frame_conn *conn)
@@ -561,6 +616,8 @@ static void linger(struct frame_conn *conn)
 	conn->lingering = true;
 	conn->deadline_last = 0;
 	expect_within(conn, conn->server->stopping ? LINGER_MS / 4 : LINGER_MS);
+	if (conn->session != NULL)
+		say_farewell(conn);
 	conn->shutdown.data = conn;
 	if (uv_shutdown(&conn->shutdown, &conn->uv.stream, on_shutdown) != 0)
 		close_conn(conn);
@@ -590,12 +647,34 @@ static void on_written(uv_write_t *write, int status)
 		make_ready(conn);
 }
 
+/* Replace the replies in `out` by what is to be sent for them; false if that is nothing. */
+static bool seal(struct frame_conn *conn)
+{
+	const struct frame_shield *shield = conn->server->conf.shield;
+	struct buf sealed;
+
+	buf_init(&sealed, OUT_MAX);
+	if (conn->out.len > 0 && !shield->write(conn->session, buf_span(&conn->out))) {
+		close_conn(conn);
+		return false;
+	}
+	shield->take(conn->session, &sealed);
+	buf_fini(&conn->out);
+	conn->out = sealed;
+	return sealed.len > 0;
+}
+
 static void write_out(struct frame_conn *conn)
 {
-	struct buf all = conn->out;
-	uv_buf_t piece = uv_buf_init((char *)all.data, (unsigned)all.len);
-	int sent = uv_try_write(&conn->uv.stream, &piece, 1);
+	struct buf all;
+	uv_buf_t piece;
+	int sent;
 
+	if (conn->session != NULL && !seal(conn))
+		return;
+	all = conn->out;
+	piece = uv_buf_init((char *)all.data, (unsigned)all.len);
+	sent = uv_try_write(&conn->uv.stream, &piece, 1);
 	if (sent < 0 && sent != UV_EAGAIN) {
 		close_conn(conn);
 		return;
@@ -624,7 +703,8 @@ static void go_on(struct frame_conn *conn)
 {
 	if (!conn->lingering)
 		take_apart(conn);
-	if (!conn->closing && conn->out.len > 0 && conn->writing.len == 0)
+	if (!conn->closing && (conn->out.len > 0 || conn->session != NULL) &&
+		conn->writing.len == 0 && !conn->lingering)
 		write_out(conn);
 	if (conn->closing || conn->lingering)
 		return;
@@ -709,6 +789,16 @@ static bool admitted(struct frame_conn *conn)
 	       handler->admit(conn->server->conf.context, (struct sockaddr *)&conn->from);
 }
 
+static bool shielded(struct frame_conn *conn)
+{
+	const struct frame_server_conf *conf = &conn->server->conf;
+
+	if (conf->shield == NULL)
+		return true;
+	conn->session = conf->shield->open(conf->shield_context);
+	return conn->session != NULL;
+}
+
 void frame_conn_accept(struct frame_server *server)
 {
 	struct frame_conn *conn = calloc(1, sizeof *conn);
@@ -732,6 +822,8 @@ void frame_conn_accept(struct frame_server *server)
 		close_conn(conn);
 	} else if (server->count > server->conf.max_connections) {
 		trouble(server, NET_TOO_MANY, conn->peer);
+		close_conn(conn);
+	} else if (!shielded(conn)) {
 		close_conn(conn);
 	} else {
 		expect_within(conn, server->conf.timeout_ms);

@@ -108,6 +108,7 @@ void frame_server_change(struct frame_server *server, const struct frame_server_
 	server->conf.max_connections = conf->max_connections;
 	server->conf.timeout_ms = conf->timeout_ms;
 	server->conf.reply_memory = conf->reply_memory;
+	server->conf.shield_context = conf->shield_context;
 	server->bodies.limit = conf->body_memory;
 	frame_conn_resume(server);
 }

@@ -20,6 +20,7 @@
  *     peer that leaves most of them is closed. */
 #pragma once
 
+#include "net/frame_shield.h"
 #include "net/net_server.h"
 #include "wire/package.h"
 #include "wire/ret.h"
@@ -60,8 +61,10 @@ struct frame_server_conf {
 	int64_t max_connections;
 	int64_t timeout_ms;
 	uint64_t body_memory;
-	int64_t in_flight_all; /* 0: no limit */
-	uint64_t reply_memory; /* 0: no limit */
+	int64_t in_flight_all;             /* 0: no limit */
+	uint64_t reply_memory;             /* 0: no limit */
+	const struct frame_shield *shield; /* NULL: none */
+	void *shield_context;
 };
 
 struct frame_server;
@@ -76,7 +79,8 @@ struct frame_server *frame_server_new(
 void frame_reply(struct frame_request *request, enum ret ret, struct buf *body);
 
 /* Go on with the limits of `conf`: in_flight, in_flight_all, max_connections, timeout_ms,
- * body_memory, reply_memory.  Whoever is over a new limit stays, and is not let further. */
+ * body_memory, reply_memory, and with its shield_context.  Whoever is over a new limit stays, and
+ * is not let further. */
 void frame_server_change(struct frame_server *server, const struct frame_server_conf *conf);
 
 int64_t frame_server_connections(const struct frame_server *server); /* any thread */

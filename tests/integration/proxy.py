@@ -53,7 +53,9 @@ class Proxy:
             self.process = subprocess.Popen([PROGRAM, "-c", self.conf], stderr=out, stdout=out,
                                             stdin=subprocess.DEVNULL, cwd=self.folder)
         until(lambda: "ready" in self.log() or self.process.poll() is not None, "ready")
-        assert self.process.poll() is None, self.log()
+        if self.process.poll() is not None:
+            self.process = None
+            raise AssertionError(self.log())
         return self
 
     def wait_in(self, count):

@@ -1,8 +1,10 @@
 #include "programs/admin_proxy/admin_proxy.h"
 
+#include "auth/tls.h"
 #include "core/address.h"
 #include "core/log.h"
 #include "net/bind.h"
+#include "programs/admin_proxy/proxy_shield.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -30,13 +32,20 @@ struct service_counter admin_proxy_counters[PROXY_FIGURES] = {
 static struct {
 	struct service_context *context;
 	struct proxy_conf *conf; /* until the proxy has it */
-	int fd;                  /* until the server has it */
+	int fd, tls_fd;          /* until the servers have them */
 	uint16_t commands[PROXY_COMMANDS_MAX];
 	struct net_loop *loop;
 	struct proxy *proxy;
-	struct frame_server *server;
+	struct frame_server *server, *tls_server; /* the second one is NULL without TLS */
+	struct tls *tls;
 	struct net_timer *figures;
-} self = { .fd = -1 };
+} self = { .fd = -1, .tls_fd = -1 };
+
+/* What a reload brings, on its way to the loop. */
+struct fresh {
+	struct proxy_conf *conf;
+	struct tls *tls;
+};
 
 /* ---- what comes from clients ---- */
 
@@ -123,7 +132,23 @@ int admin_proxy_listen(struct service_context *context, struct err *err)
 	if (self.conf == NULL || listen_address(address, err) != 0)
 		return -1;
 	self.fd = bind_listen(address, SOCKET_MODE, BACKLOG, err);
-	return self.fd < 0 ? -1 : 0;
+	if (self.fd < 0)
+		return -1;
+	if (context->settings->proxy.tls_listen[0] == '\0')
+		return 0;
+	self.tls_fd = bind_listen(context->settings->proxy.tls_listen, SOCKET_MODE, BACKLOG, err);
+	return self.tls_fd < 0 ? -1 : 0;
+}
+
+static struct tls *read_tls(const struct settings *settings, struct err *err)
+{
+	return tls_new(
+		&(struct tls_conf){
+			.certificate = settings->proxy.tls_certificate,
+			.key = settings->proxy.tls_key,
+			.client_ca = settings->proxy.tls_client_ca,
+		},
+		err);
 }
 
 static struct frame_server_conf server_conf(const struct proxy_conf *conf)
@@ -147,7 +172,24 @@ static struct frame_server_conf server_conf(const struct proxy_conf *conf)
 static void count_connections(void *context)
 {
 	(void)context;
-	admin_proxy_counters[PROXY_CONNECTIONS].value = frame_server_connections(self.server);
+	admin_proxy_counters[PROXY_CONNECTIONS].value =
+		frame_server_connections(self.server) +
+		(self.tls_server == NULL ? 0 : frame_server_connections(self.tls_server));
+}
+
+static int open_tls(struct frame_server_conf conf, struct err *err)
+{
+	if (self.tls_fd < 0)
+		return 0;
+	self.tls = read_tls(self.context->settings, err);
+	if (self.tls == NULL)
+		return -1;
+	conf.shield = &proxy_shield;
+	conf.shield_context = self.tls;
+	conf.fd = self.tls_fd;
+	self.tls_fd = -1;
+	self.tls_server = frame_server_new(self.loop, &conf, err);
+	return self.tls_server == NULL ? -1 : 0;
 }
 
 int admin_proxy_open(struct service_context *context, struct err *err)
@@ -161,7 +203,7 @@ int admin_proxy_open(struct service_context *context, struct err *err)
 	conf.fd = self.fd;
 	self.fd = -1;
 	self.server = frame_server_new(self.loop, &conf, err);
-	if (self.server == NULL)
+	if (self.server == NULL || open_tls(conf, err) != 0)
 		return -1;
 	self.proxy = proxy_new(self.loop, self.conf, admin_proxy_counters);
 	self.conf = NULL;
@@ -183,11 +225,18 @@ void admin_proxy_stop(struct service_context *context)
 
 static void change(void *context)
 {
-	struct proxy_conf *conf = context;
-	struct frame_server_conf limits = server_conf(conf);
+	struct fresh *fresh = context;
+	struct frame_server_conf limits = server_conf(fresh->conf);
 
-	proxy_change(self.proxy, conf);
+	proxy_change(self.proxy, fresh->conf);
 	frame_server_change(self.server, &limits);
+	if (self.tls_server != NULL) {
+		limits.shield_context = fresh->tls;
+		frame_server_change(self.tls_server, &limits);
+		tls_free(self.tls);
+		self.tls = fresh->tls;
+	}
+	free(fresh);
 }
 
 /* What was decided once for this process. */
@@ -201,16 +250,24 @@ static void warn_of_what_stays(const struct settings *old, const struct settings
 }
 
 int admin_proxy_reload(
-	struct service_context *context, const struct settings *fresh, struct err *err)
+	struct service_context *context, const struct settings *settings, struct err *err)
 {
-	struct proxy_conf *conf = proxy_conf_new(fresh, err);
+	struct proxy_conf *conf = proxy_conf_new(settings, err);
+	struct fresh *fresh = calloc(1, sizeof *fresh);
 
-	if (conf == NULL)
+	assert(fresh != NULL);
+	fresh->conf = conf;
+	if (conf != NULL && self.tls_server != NULL)
+		fresh->tls = read_tls(settings, err);
+	if (conf == NULL || (self.tls_server != NULL && fresh->tls == NULL)) {
+		proxy_conf_free(conf);
+		free(fresh);
 		return -1;
-	warn_of_what_stays(context->settings, fresh);
+	}
+	warn_of_what_stays(context->settings, settings);
 	conf->order = (enum byte_order)context->settings->byte_order;
 	conf->max_package = (uint32_t)context->settings->max_package;
-	net_loop_call(self.loop, change, conf);
+	net_loop_call(self.loop, change, fresh);
 	return 0;
 }
 
@@ -220,6 +277,8 @@ void admin_proxy_close(struct service_context *context)
 	proxy_free(self.proxy);
 	net_timer_free(self.figures);
 	net_loop_free(self.loop);
+	tls_free(self.tls);
 	bind_close(self.fd);
+	bind_close(self.tls_fd);
 	proxy_conf_free(self.conf);
 }

@@ -10,5 +10,5 @@ int admin_proxy_open(struct service_context *context, struct err *err);
 int admin_proxy_run(struct service_context *context, struct err *err);
 void admin_proxy_stop(struct service_context *context);
 int admin_proxy_reload(
-	struct service_context *context, const struct settings *fresh, struct err *err);
+	struct service_context *context, const struct settings *settings, struct err *err);
 void admin_proxy_close(struct service_context *context);
