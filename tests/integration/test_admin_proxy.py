@@ -149,9 +149,9 @@ def test_nobody_there(make):
     gone.stop()
     proxy = make.proxy({"cut_svr": [gone]})
     with proxy.client() as client:
-        assert client.ask(CUT) == (frames.UNREACHABLE, b"")
+        assert client.ask(CUT) == (frames.SERVICE_DOWN, b"")
         begin = time.monotonic()
-        assert client.ask(CUT) == (frames.UNREACHABLE, b"")
+        assert client.ask(CUT) == (frames.SERVICE_DOWN, b"")
         assert time.monotonic() - begin < 0.5  # known by now
         assert client.ask(PING)[0] == 0
 

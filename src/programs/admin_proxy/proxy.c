@@ -134,7 +134,7 @@ static void place_job(struct job *job)
 	if (pool->count == 0) {
 		fail_job(job, RET_UNSUPPORTED, "no back end is configured");
 	} else if (pool_is_dead(pool, now)) {
-		fail_job(job, RET_UNREACHABLE, "no back end is up");
+		fail_job(job, RET_SERVICE_DOWN, "no back end is up");
 	} else if (pool->queue_len >= conf->queue) {
 		fail_job(job, RET_BUSY, "too many requests wait");
 	} else {
@@ -179,7 +179,7 @@ void job_lost(struct job *job, bool sent)
 	if (sent && !job->route.repeat) {
 		fail_job(job, RET_UNKNOWN, "the back end went away while it had the request");
 	} else if (job->attempts >= ATTEMPTS_MAX || job->pool->proxy->stopping) {
-		fail_job(job, sent ? RET_UNKNOWN : RET_UNREACHABLE,
+		fail_job(job, sent ? RET_UNKNOWN : RET_SERVICE_DOWN,
 			"the back ends that it was sent to went away");
 	} else {
 		proxy_count(job->pool->proxy, PROXY_REPEATED, 1);
@@ -213,7 +213,7 @@ static void expire_job(struct job *job, int64_t now)
 		job_leave(job, true);
 		fail_job(job, RET_UNKNOWN, "the back end did not answer in time");
 	} else if (pool_is_dead(job->pool, now)) {
-		fail_job(job, RET_UNREACHABLE, "no back end is up");
+		fail_job(job, RET_SERVICE_DOWN, "no back end is up");
 	} else {
 		fail_job(job, RET_BUSY, "no back end had room in time");
 	}
