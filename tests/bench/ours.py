@@ -118,6 +118,12 @@ public_url = http://127.0.0.1:{public}
 cache = {cache}
 [http]
 gateway = 127.0.0.1:{gateway}
+[del_svr]
+listen = 127.0.0.1:{del_svr}
+instances = 1
+[cs_del_svr]
+listen = 127.0.0.1:{cs_del_svr}
+instances = 1
 """
 
 
@@ -136,7 +142,9 @@ class Chain:
     """Varnish, lighttpd, download.fcgi, tracker and storage, as users run them."""
 
     def __init__(self, build, home, cache):
-        ports = {name: free_port() for name in ("tracker", "storage", "public", "gateway")}
+        ports = {name: free_port() for name in ("tracker", "storage", "public", "gateway",
+                                                "del_svr", "cs_del_svr")}
+        self.ports = ports
         self.port = ports["public"]
         self.storage_port = ports["storage"]
         os.makedirs(os.path.join(home, "etc"))

@@ -2,12 +2,15 @@
 import http.server
 import itertools
 import json
+import pathlib
 import re
 import sqlite3
 import subprocess
+import tempfile
 import threading
 import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -88,13 +91,21 @@ def test_both_instances_write_the_same_log_under_kill_9(own):
 
 # -- cs_del_svr
 
-def stored(installation, key, number=0):
-    picture = pictures.with_comment(pictures.noisy(20_000, seed=7), number)
-    return web.stored(web.upload(installation.varnish, key, picture))
+def stored(installation, count):
+    """The ids of so many pictures, straight into the store."""
+    noisy = pictures.noisy(5_000, seed=7)
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(count):
+            path = pathlib.Path(folder) / f"{number:06d}.jpg"
+            path.write_bytes(pictures.with_comment(noisy, number))
+        out = installation.picstore("put", "-j", "8", folder).stdout
+    ids = [line.split("\t")[0] for line in out.splitlines()]
+    assert len(ids) == count
+    return ids
 
 
-def test_a_delete_is_done_everywhere_when_it_is_answered(stack, session_key):
-    ids = [stored(stack, session_key, n) for n in range(5)]
+def test_a_delete_is_done_everywhere_when_it_is_answered(stack):
+    ids = stored(stack, 5)
     for file_id in ids:
         for _ in range(2):
             assert web.get(stack.varnish, "/" + file_id).status == 200
@@ -108,8 +119,8 @@ def test_a_delete_is_done_everywhere_when_it_is_answered(stack, session_key):
     assert not set(ids) & set(stack.listed())
 
 
-def test_one_malformed_url_and_nothing_is_deleted(stack, session_key):
-    file_id = stored(stack, session_key)
+def test_one_malformed_url_and_nothing_is_deleted(stack):
+    file_id, = stored(stack, 1)
     with package.Caller(stack.cs_del_svr[1]) as caller:
         assert caller.delete_now([file_id, "no/id"]) == package.BAD_ID
         assert caller.delete_now([]) == package.OK
@@ -121,8 +132,8 @@ def receipts(installation, *words):
     return [json.loads(line) for line in out.splitlines()]
 
 
-def test_each_deletion_leaves_a_receipt(stack, session_key):
-    file_id = stored(stack, session_key)
+def test_each_deletion_leaves_a_receipt(stack):
+    file_id, = stored(stack, 1)
     with package.Caller(stack.cs_del_svr[0]) as caller:
         assert caller.delete_now([file_id], user=31) == package.OK
     one, = receipts(stack, file_id)
@@ -140,9 +151,8 @@ def test_each_deletion_leaves_a_receipt(stack, session_key):
     assert "already" in again["places"][0]["outcome"]
 
 
-def test_what_was_cut_from_a_picture_goes_with_it(stack, session_key):
-    source = stored(stack, session_key, 1)
-    made = [stored(stack, session_key, n) for n in (2, 3)]
+def test_what_was_cut_from_a_picture_goes_with_it(stack):
+    source, *made = stored(stack, 3)
     with sqlite3.connect(stack.home / "data/cuts/cuts.db") as cuts:
         for box, cut in enumerate(made):
             cuts.execute("INSERT INTO cuts VALUES (?, 0, 0, 0, 0, ?, 1, ?, 0)", (source, box, cut))
@@ -197,8 +207,7 @@ def other_cache(own):
 
 
 def test_a_cache_that_was_down_is_purged_when_it_is_back(own, other_cache):
-    key = own.token()
-    ids = [stored(own, key, n) for n in range(20)]
+    ids = stored(own, 20)
     with package.Caller(own.cs_del_svr[0]) as caller:
         assert caller.delete_now(ids) == package.UNREACHABLE
         assert caller.delete_now(ids[:1]) == package.UNREACHABLE
@@ -213,8 +222,7 @@ def test_a_cache_that_was_down_is_purged_when_it_is_back(own, other_cache):
 
 
 def test_what_a_killed_instance_left_is_done_when_it_is_back(own, other_cache):
-    key = own.token()
-    ids = [stored(own, key, n) for n in range(200)]
+    ids = stored(own, 200)
     other_cache()
     calls = []
     for chunk in range(0, 200, 50):
@@ -252,8 +260,7 @@ def calm(installations):
 
 
 def test_a_picture_is_deleted_when_its_time_has_come(calm):
-    key = calm.token()
-    ids = [stored(calm, key, n) for n in range(250)]
+    ids = stored(calm, 250)
     with package.Caller(calm.del_svr[0]) as caller:
         assert caller.delete_later(ids[:125], user=1) == package.OK
         assert caller.delete_later(ids[125:], user=2) == package.OK
@@ -271,8 +278,7 @@ def test_a_picture_is_deleted_when_its_time_has_come(calm):
 
 
 def test_undelete_takes_a_picture_out_again(calm):
-    key = calm.token()
-    ids = [stored(calm, key, n) for n in range(3)]
+    ids = stored(calm, 3)
     with package.Caller(calm.del_svr[0]) as caller:
         assert caller.delete_later(ids) == package.OK
         assert calm.picstore("undelete", ids[0]).returncode == 0
@@ -286,8 +292,7 @@ def test_undelete_takes_a_picture_out_again(calm):
 
 
 def test_damaged_lines_are_set_aside_and_the_others_done(calm):
-    key = calm.token()
-    ids = [stored(calm, key, n) for n in range(3)]
+    ids = stored(calm, 3)
     log = calm.home / "log/delete.log"
     with package.Caller(calm.del_svr[0]) as caller:
         assert caller.delete_later(ids[:1]) == package.OK
@@ -306,8 +311,7 @@ def test_damaged_lines_are_set_aside_and_the_others_done(calm):
 
 
 def test_a_store_that_is_down_holds_up_its_own_pictures_alone(calm):
-    key = calm.token()
-    ids = [stored(calm, key, n) for n in range(8)]
+    ids = stored(calm, 8)
     assert {i[:3] for i in ids} == {"g01", "g02"}
     with package.Caller(calm.del_svr[0]) as caller:
         assert caller.delete_later(ids) == package.OK
@@ -322,8 +326,7 @@ def test_a_store_that_is_down_holds_up_its_own_pictures_alone(calm):
 
 
 def test_nobody_who_deletes_and_the_run_begins_there_next_time(calm):
-    key = calm.token()
-    ids = [stored(calm, key, n) for n in range(3)]
+    ids = stored(calm, 3)
     with package.Caller(calm.del_svr[0]) as caller:
         assert caller.delete_later(ids) == package.OK
     calm.down(f"cs_del_svr-{calm.cs_del_svr[1]}")
@@ -335,8 +338,7 @@ def test_nobody_who_deletes_and_the_run_begins_there_next_time(calm):
 
 
 def test_killed_runs_skip_nothing(calm):
-    key = calm.token()
-    ids = [stored(calm, key, n) for n in range(300)]
+    ids = stored(calm, 300)
     with package.Caller(calm.del_svr[0]) as caller:
         for file_id in ids:
             assert caller.delete_later([file_id]) == package.OK
@@ -358,8 +360,29 @@ def test_the_timer_of_the_supervisor(installations):
     one.settings = {("del_file_ontime", "every"): "200ms", ("del_file_ontime", "older_than"): "0",
                     ("del_file_ontime", "proxy"): f"127.0.0.1:{one.cs_del_svr[0]}"}
     one.start("--no-self-test")
-    file_id = stored(one, one.token())
+    file_id, = stored(one, 1)
     with package.Caller(one.del_svr[1]) as caller:
         assert caller.delete_later([file_id]) == package.OK
     until(lambda: file_id not in one.listed(), "it is deleted")
     assert one.state("del_file_ontime")[:2] == (True, True)
+
+
+def test_ten_thousand_deletes_leave_nothing_in_any_cache(stack):
+    """In packages of different sizes, to both instances at a time, warm in the cache."""
+    ids = stored(stack, 10_000)
+    warm = ids[::20]
+    for file_id in warm:
+        assert web.get(stack.varnish, "/" + file_id).status == 200
+
+    def delete(number):
+        with package.Caller(stack.cs_del_svr[number % 2], timeout=300) as caller:
+            for at in range(number * 2500, number * 2500 + 2500, 250 * (number + 1)):
+                end = min(at + 250 * (number + 1), number * 2500 + 2500)
+                assert caller.delete_now(ids[at:end]) == package.OK
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(delete, range(4)))
+    for file_id in [*warm, *ids[7::100]]:
+        assert web.get(stack.varnish, "/" + file_id).status in (404, 410)
+    assert not set(ids) & set(stack.listed())
+    assert receipts(stack, "--outstanding") == []
+    stack.picstore("receipt", "--check", "-", stdin="\n".join(warm))
