@@ -123,6 +123,8 @@ struct settings {
 	int64_t key_clock_ahead; /* how far a client's clock may run ahead */
 	char *session_check;     /* host:port or unix:/path; empty: keys are not counted */
 	int64_t session_check_timeout;
+	char *upload_metadata; /* host:port or unix:/path; empty: pictures are not recorded */
+	int64_t upload_metadata_timeout;
 
 	/* [varnish] */
 	char *varnish_listen;     /* of the cache that "picstore up" starts */
@@ -151,6 +153,12 @@ struct settings {
 	bool sess_check_verify;
 	char *sess_check_redis; /* host:port or unix:/path; empty: SQLite */
 	int64_t sess_check_redis_timeout;
+
+	/* [metadata_dbsvr] */
+	struct frame_settings metadata;
+	char *metadata_folder;   /* of the database */
+	char *metadata_postgres; /* how to connect to PostgreSQL; empty: SQLite */
+	int64_t metadata_pending;
 
 	/* [cut_svr] */
 	struct frame_settings cut;

@@ -157,6 +157,11 @@ static const struct conf_key keys[] = {
 		"empty: keys may be used any number of times."),
 	LIMITED(upload, session_check_timeout, DURATION, session_check_timeout, "2s", 10 * MS, HOUR,
 		"Longest wait for it; uploads whose key cannot be counted are refused."),
+	KEY(upload, metadata, ADDRESS, upload_metadata, "",
+		"The metadata_dbsvr, or the admin_proxy, that each picture is recorded in; "
+		"empty: none is."),
+	LIMITED(upload, metadata_timeout, DURATION, upload_metadata_timeout, "5s", 10 * MS, HOUR,
+		"Longest wait for it; uploads that cannot be recorded are refused."),
 
 	KEY(varnish, listen, ADDRESS, varnish_listen, "0.0.0.0:8081",
 		"Where the cache that \"picstore up\" starts listens: the one public port."),
@@ -332,6 +337,19 @@ static const struct conf_key keys[] = {
 		"Database of the receipts; its folder is made if it is not there."),
 	LIMITED(cs_del_svr, purge_timeout, DURATION, cs_del_purge_timeout, "2s", 10 * MS, HOUR,
 		"Longest wait for a cache to purge, and to answer for a picture."),
+
+	KEY(metadata_dbsvr, listen, ADDRESS, metadata.listen, "127.0.0.1:7004",
+		"Address of metadata_dbsvr."),
+	LIMITED(metadata_dbsvr, threads, INT, metadata.threads, "4", 1, 256,
+		"Requests that only read which it answers at a time."),
+	KEY(metadata_dbsvr, folder, PATH, metadata_folder, "/var/lib/picstore/metadata",
+		"Folder of its database; made if it is not there."),
+	KEY(metadata_dbsvr, postgres, TEXT, metadata_postgres, "",
+		"How to connect to a PostgreSQL that keeps the photos, as libpq reads it "
+		"(host=... dbname=... user=...); empty: the database in folder."),
+	LIMITED(metadata_dbsvr, pending, DURATION, metadata_pending, "1m", SECOND, DAY,
+		"Age at which a photo whose upload never came to its end is settled: by what "
+		"is found in the store."),
 };
 
 static const char *const named_sections[] = { "storage", NULL };

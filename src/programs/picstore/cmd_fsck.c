@@ -1,6 +1,6 @@
 /* cmd_fsck.c - picstore fsck: check, and repair, the volumes of this machine. */
+#include "photo/local_store.h"
 #include "programs/picstore/commands.h"
-#include "programs/picstore/local_store.h"
 #include "programs/picstore/progress.h"
 #include "store/fsck.h"
 

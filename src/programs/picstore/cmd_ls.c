@@ -2,8 +2,8 @@
  *
  * There is no index: the volumes are walked, record by record, beside a storage_server
  * that may be running. */
+#include "photo/local_store.h"
 #include "programs/picstore/commands.h"
-#include "programs/picstore/local_store.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -443,6 +443,7 @@ static int status_run(struct cli *cli, const struct args *args)
 	add_services(&status, "del_svr", &settings->del);
 	add_services(&status, "cs_del_svr", &settings->cs_del);
 	add_services(&status, "sess_check_svr", &settings->sess_check);
+	add_services(&status, "metadata_dbsvr", &settings->metadata);
 	for (size_t i = 0; i < status.count; i++)
 		status.all_up = status.all_up && status.parts[i].up;
 	ask_tracker(&status);

@@ -18,6 +18,7 @@ enum {
 	PORT_CS_DEL_SVR = 75,
 	PORT_CUT_SVR = 77,
 	PORT_SESS_CHECK_SVR = 80,
+	PORT_METADATA_DBSVR = 81,
 };
 
 static const char first_text[] =
@@ -56,6 +57,7 @@ static const char first_text[] =
 	"[upload]\n"
 	"listen = unix:/run/picstore/upload.sock\n"
 	"session_check = 127.0.0.1:7003\n"
+	"metadata = 127.0.0.1:7004\n"
 	"\n"
 	"# The one port that others may reach.\n"
 	"[varnish]\n"
@@ -77,7 +79,10 @@ static const char first_text[] =
 	"receipts = ../data/receipts/receipts.db\n"
 	"\n"
 	"[sess_check_svr]\n"
-	"folder = ../data/sessions\n";
+	"folder = ../data/sessions\n"
+	"\n"
+	"[metadata_dbsvr]\n"
+	"folder = ../data/metadata\n";
 
 static void set(struct buf *text, const char *section, const char *key, const char *value)
 {
@@ -151,6 +156,11 @@ static void set_ports(struct buf *text, const struct settings *settings, int64_t
 			base + PORT_SESS_CHECK_SVR);
 	set_port(text, "sess_check_svr", "listen", settings->sess_check.listen,
 		base + PORT_SESS_CHECK_SVR);
+	if (strcmp(settings->upload_metadata, settings->metadata.listen) == 0)
+		set_port(text, "upload", "metadata", settings->upload_metadata,
+			base + PORT_METADATA_DBSVR);
+	set_port(text, "metadata_dbsvr", "listen", settings->metadata.listen,
+		base + PORT_METADATA_DBSVR);
 }
 
 static struct settings *parse(const struct up_place *place, struct buf *text, struct err *err)
@@ -189,6 +199,8 @@ struct settings *up_config_read(
 		"/data/receipts/receipts.db");
 	set_own_path(text, "sess_check_svr", "folder", settings->sess_check_folder,
 		"/var/lib/picstore/sessions", place->home, "/data/sessions");
+	set_own_path(text, "metadata_dbsvr", "folder", settings->metadata_folder,
+		"/var/lib/picstore/metadata", place->home, "/data/metadata");
 	if (port_base != UP_STANDARD_PORTS)
 		set_ports(text, settings, port_base);
 	settings_free(settings);

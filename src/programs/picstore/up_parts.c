@@ -66,6 +66,7 @@ void up_parts_list(struct up_parts *parts, const struct settings *settings)
 	add_services(parts, "del_svr", &settings->del);
 	add_services(parts, "cs_del_svr", &settings->cs_del);
 	add_services(parts, "sess_check_svr", &settings->sess_check);
+	add_services(parts, "metadata_dbsvr", &settings->metadata);
 	add(parts, "admin_proxy", "", settings->proxy.listen);
 	/* A timer, which stays: it has nothing to listen on. */
 	add(parts, "del_file_ontime", "", "");

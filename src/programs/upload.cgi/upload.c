@@ -5,6 +5,7 @@
 #include "fdfs/client.h"
 #include "image/picture.h"
 #include "programs/upload.cgi/upload_decide.h"
+#include "programs/upload.cgi/upload_record.h"
 #include "service/fcgi_service.h"
 #include "session/session_check.h"
 #include "session/session_rules.h"
@@ -26,6 +27,7 @@ struct upload {
 	struct picture_checker *checker;
 	struct fdfs_client *client;
 	struct session_check *sessions; /* NULL: uses are not counted */
+	struct upload_record *record;   /* NULL: pictures are not recorded */
 	struct upload_rules rules;
 	_Atomic bool broken; /* no picture can be checked any more */
 };
@@ -42,6 +44,7 @@ struct service_counter upload_counters[UPLOAD_FIGURES] = {
 	[UPLOAD_KEY_US] = { "key_us", "microseconds spent on session keys" },
 	[UPLOAD_FILE_US] = { "file_us", "microseconds spent on base64 and first bytes" },
 	[UPLOAD_CHECK_US] = { "check_us", "microseconds spent on checking pictures" },
+	[UPLOAD_NOTE_US] = { "note_us", "microseconds spent on recording pictures" },
 	[UPLOAD_STORE_US] = { "store_us", "microseconds spent on storing pictures" },
 };
 
@@ -121,6 +124,28 @@ static int store(
 	const struct upload *upload = context;
 
 	return fdfs_upload(upload->client, upload->settings->upload_group, bytes, ext, id, err);
+}
+
+static int note(void *context, struct upload_result *result, const struct picture_facts *facts,
+	struct span bytes, int64_t now, struct err *err)
+{
+	const struct upload *upload = context;
+
+	return upload_record_note(upload->record, result, facts, bytes, now, err);
+}
+
+static void drop(void *context, const struct upload_result *result, enum err_code why)
+{
+	const struct upload *upload = context;
+
+	upload_record_drop(upload->record, result, why);
+}
+
+static int settle(void *context, const struct upload_result *result, struct err *err)
+{
+	const struct upload *upload = context;
+
+	return upload_record_settle(upload->record, result, err);
 }
 
 int upload_listen(struct service_context *context, struct err *err)
@@ -253,6 +278,14 @@ int upload_open(struct service_context *context, struct err *err)
 		err);
 	if (upload->client == NULL)
 		return -1;
+	if (settings->upload_metadata[0] != '\0') {
+		upload->record = upload_record_new(settings, upload->client, err);
+		if (upload->record == NULL)
+			return -1;
+		upload->rules.note = note;
+		upload->rules.drop = drop;
+		upload->rules.settle = settle;
+	}
 	upload->rules.max_bytes = (size_t)settings->max_picture_bytes;
 	upload->rules.formats = picture_checker_formats(upload->checker);
 	upload->rules.check = check;
@@ -289,6 +322,7 @@ void upload_close(struct service_context *context)
 	fcgi_service_free(upload->service);
 	fdfs_client_free(upload->client);
 	session_check_free(upload->sessions);
+	upload_record_free(upload->record);
 	picture_checker_free(upload->checker);
 	explicit_bzero(&upload->rules.keys, sizeof upload->rules.keys);
 	free(upload);

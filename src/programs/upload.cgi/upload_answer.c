@@ -48,10 +48,10 @@ static void put_success(const struct upload_result *result, struct http_response
 	file_id_format(&result->id, id);
 	response->status = 200;
 	put_json(response,
-		json_pack("{s:s, s:I, s:i, s:s, s:I, s:s, s:I}", "result", "success", "albumid",
-			(json_int_t)result->key.albumid, "photoid", 0, "file_name",
-			result->file_name, "hostid", (json_int_t)result->key.uid, "lloc", id, "len",
-			(json_int_t)result->len));
+		json_pack("{s:s, s:I, s:I, s:s, s:I, s:s, s:I}", "result", "success", "albumid",
+			(json_int_t)result->albumid, "photoid", (json_int_t)result->photoid,
+			"file_name", result->file_name, "hostid", (json_int_t)result->key.uid,
+			"lloc", id, "len", (json_int_t)result->len));
 }
 
 void upload_answer(

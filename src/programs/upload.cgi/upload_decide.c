@@ -65,6 +65,21 @@ static int store_failed(struct err *err)
 	return -1;
 }
 
+/* The same for the record. */
+static int record_failed(struct err *err)
+{
+	switch (err->code) {
+	case ERR_FULL:
+	case ERR_BUSY:
+	case ERR_UNKNOWN:
+	case ERR_TIMEOUT:
+		break;
+	default:
+		err->code = ERR_SERVICE_DOWN;
+	}
+	return err_prefix(err, "the picture cannot be recorded");
+}
+
 struct watch {
 	const struct upload_rules *rules;
 	struct upload_result *result;
@@ -76,7 +91,7 @@ static void step(struct watch *watch, enum upload_step next)
 {
 	int64_t now_us = watch->rules->clock_us();
 
-	watch->result->step_us[watch->result->step] = now_us - watch->start_us;
+	watch->result->step_us[watch->result->step] += now_us - watch->start_us;
 	watch->result->step = next;
 	watch->start_us = now_us;
 }
@@ -100,6 +115,7 @@ static int decide(struct watch *watch, const struct http_request *request, struc
 	if (upload_key_check(&rules->keys, form->session_key, now, &result->key, err) < 0)
 		return -1;
 	result->has_key = true;
+	result->albumid = result->key.albumid;
 	if (rules->count_use != NULL &&
 		rules->count_use(rules->context, form->session_key, result->key.uid, err) < 0)
 		return -1;
@@ -114,10 +130,21 @@ static int decide(struct watch *watch, const struct http_request *request, struc
 		check_size(&result->key, &facts, err) < 0)
 		return -1;
 
+	step(watch, UPLOAD_NOTE);
+	if (rules->note != NULL && rules->note(rules->context, result, &facts, bytes, now, err) < 0)
+		return record_failed(err);
+
 	step(watch, UPLOAD_STORE);
-	if (rules->store(rules->context, bytes, picture_extension(format), &result->id, err) < 0)
-		return store_failed(err);
-	return 0;
+	if (rules->store(rules->context, bytes, picture_extension(format), &result->id, err) < 0) {
+		store_failed(err);
+		if (rules->note != NULL)
+			rules->drop(rules->context, result, err->code);
+		return -1;
+	}
+	if (rules->note == NULL)
+		return 0;
+	step(watch, UPLOAD_NOTE);
+	return rules->settle(rules->context, result, err) < 0 ? record_failed(err) : 0;
 }
 
 int upload_decide(const struct upload_rules *rules, const struct http_request *request, int64_t now,

@@ -21,9 +21,12 @@ enum upload_step {
 	UPLOAD_KEY,
 	UPLOAD_FILE,  /* base64, size, first bytes, type */
 	UPLOAD_CHECK, /* decode */
+	UPLOAD_NOTE,  /* as a photo, before the store and after it */
 	UPLOAD_STORE,
 	UPLOAD_STEPS
 };
+
+struct upload_result;
 
 struct upload_rules {
 	struct upload_key_rules keys;
@@ -37,6 +40,13 @@ struct upload_rules {
 	/* Count a use of a session key; ERR_KEY_EXPIRED when it was one too many.  NULL: keys
 	 * may be used any number of times. */
 	int (*count_use)(void *context, struct span key, uint32_t uid, struct err *err);
+	/* How pictures are recorded as photos; all NULL: not at all.  `note` comes before the
+	 * store and fills in albumid and photoid; then either `drop`, as the store has
+	 * answered `why`, or `settle`, which may still fail. */
+	int (*note)(void *context, struct upload_result *result, const struct picture_facts *facts,
+		struct span bytes, int64_t now, struct err *err);
+	void (*drop)(void *context, const struct upload_result *result, enum err_code why);
+	int (*settle)(void *context, const struct upload_result *result, struct err *err);
 	void *context;
 	int64_t (*clock_us)(void); /* for step_us */
 };
@@ -47,6 +57,8 @@ struct upload_result {
 	char file_name[UPLOAD_FILE_NAME_MAX + 1];
 	size_t len; /* of the picture */
 	struct file_id id;
+	uint32_t albumid;              /* the key's, unless the record knows better */
+	uint64_t photoid;              /* 0: not recorded */
 	enum upload_step step;         /* how far it came */
 	int64_t step_us[UPLOAD_STEPS]; /* time that each step took */
 };

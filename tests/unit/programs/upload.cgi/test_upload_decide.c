@@ -20,6 +20,9 @@ static struct fake {
 	enum err_code check, store;
 	uint32_t width, height;
 	int checked, stored;
+	/* the record */
+	enum err_code note, settle, dropped;
+	int notes, drops, settles;
 	char ext[8];
 	size_t stored_len;
 } fake;
@@ -46,6 +49,39 @@ static int fake_store(
 	fake.stored_len = bytes.len;
 	assert_true(file_id_parse(SPAN("g01/M00/00/00/CgEBxVxhGVKAVKsFAAvFE0AZv0c668.jpg"), id));
 	return 0;
+}
+
+static int fake_note(void *context, struct upload_result *what, const struct picture_facts *facts,
+	struct span bytes, int64_t at, struct err *why)
+{
+	assert_ptr_equal(context, &fake);
+	assert_int_equal(fake.stored, 0); /* the photo comes first */
+	assert_int_equal(facts->width, fake.width);
+	assert_int_equal(bytes.len, 10);
+	assert_int_equal(at, now);
+	fake.notes++;
+	if (fake.note != ERR_NONE)
+		return err_set(why, fake.note, "10.0.0.1:7004 says so");
+	what->albumid = 4;
+	what->photoid = 12345678901;
+	return 0;
+}
+
+static void fake_drop(void *context, const struct upload_result *what, enum err_code why)
+{
+	assert_ptr_equal(context, &fake);
+	assert_int_equal(what->photoid, 12345678901);
+	fake.drops++;
+	fake.dropped = why;
+}
+
+static int fake_settle(void *context, const struct upload_result *what, struct err *why)
+{
+	assert_ptr_equal(context, &fake);
+	assert_int_equal(fake.stored, 1);
+	assert_int_equal(what->photoid, 12345678901);
+	fake.settles++;
+	return fake.settle == ERR_NONE ? 0 : err_set(why, fake.settle, "10.0.0.1:7004 says so");
 }
 
 static int64_t fake_clock(void)
@@ -327,6 +363,72 @@ TEST(what_the_store_says_reaches_the_client_as_a_code_alone)
 		assert_string_equal(text_of("message"), err_meaning(failures[i].code));
 		assert_non_null(strstr(err.text, "10.0.0.1")); /* that is for the log */
 	}
+}
+
+static struct upload_rules rules_with_record(void)
+{
+	struct upload_rules r = rules();
+
+	r.note = fake_note;
+	r.drop = fake_drop;
+	r.settle = fake_settle;
+	return r;
+}
+
+TEST(a_recorded_upload_tells_its_real_numbers)
+{
+	const char *key = key_of(0, 0, now);
+	struct upload_rules r = rules_with_record();
+
+	assert_int_equal(post_form(&r, good, key), ERR_NONE);
+	assert_int_equal(json_integer_value(json_object_get(json, "albumid")), 4);
+	assert_int_equal(json_integer_value(json_object_get(json, "photoid")), 12345678901);
+	assert_int_equal(fake.settles, 1);
+	assert_int_equal(fake.drops, 0);
+}
+
+TEST(nothing_is_stored_that_cannot_be_recorded)
+{
+	static const struct {
+		enum err_code said, code;
+	} failures[] = {
+		{ ERR_SERVICE_DOWN, ERR_SERVICE_DOWN },
+		{ ERR_UNKNOWN, ERR_UNKNOWN },
+		{ ERR_FULL, ERR_FULL },
+		{ ERR_BAD_REQUEST, ERR_SERVICE_DOWN },
+	};
+
+	for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
+		const char *key = key_of(0, 0, now);
+		struct upload_rules r = rules_with_record();
+
+		fake.note = failures[i].said;
+		assert_int_equal(post_form(&r, good, key), failures[i].code);
+		assert_int_equal(fake.stored + fake.drops + fake.settles, 0);
+	}
+}
+
+TEST(a_picture_that_is_not_stored_loses_its_photo)
+{
+	const char *key = key_of(0, 0, now);
+	struct upload_rules r = rules_with_record();
+
+	fake.store = ERR_FULL;
+	assert_int_equal(post_form(&r, good, key), ERR_FULL);
+	assert_int_equal(fake.drops, 1);
+	assert_int_equal(fake.dropped, ERR_FULL);
+	assert_int_equal(fake.settles, 0);
+}
+
+TEST(an_upload_whose_photo_is_not_settled_has_failed)
+{
+	const char *key = key_of(0, 0, now);
+	struct upload_rules r = rules_with_record();
+
+	fake.settle = ERR_SERVICE_DOWN;
+	assert_int_equal(post_form(&r, good, key), ERR_SERVICE_DOWN);
+	assert_int_equal(response.status, 503);
+	assert_null(text_of("lloc"));
 }
 
 TEST(a_name_that_tries_something_comes_back_harmless)

@@ -1,4 +1,4 @@
-#include "programs/picstore/local_store.h"
+#include "photo/local_store.h"
 
 #include "core/clock.h"
 

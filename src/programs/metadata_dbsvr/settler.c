@@ -1,0 +1,257 @@
+#include "programs/metadata_dbsvr/settler.h"
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "photo/local_pictures.h"
+#include "programs/metadata_dbsvr/photo_store.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+	PENDING_MAX = 256, /* at a look */
+	LOOKS_PER_AGE = 4, /* so much later than its age a photo is settled at most */
+	LOOK_MIN_MS = 250,
+	LOOK_MAX_MS = 15000,
+	BACK_OFF_MAX = 40, /* looks that are left out when nothing can be settled */
+	CLOCKS_S = 2,      /* by which the clocks of two programs may differ */
+	MS_PER_S = 1000,
+};
+
+struct settler {
+	const struct settings *settings;
+	void (*told)(void *context, size_t done, size_t left);
+	void *context;
+	struct photo_store *store;
+	struct fdfs_client *client;
+	pthread_t thread;
+	bool running;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool closing; /* under `lock` */
+	int leave_out, left_out;
+};
+
+struct search {
+	struct settler *settler;
+	struct photo pending[PENDING_MAX];
+	char found[PENDING_MAX][PHOTO_TEXT_MAX + 1];
+	int count;
+	int64_t before; /* younger pictures may still be on their way to a photo of their own */
+	struct err err; /* the database failed */
+};
+
+static bool is_taken(const struct search *search, const char *url)
+{
+	for (int i = 0; i < search->count; i++)
+		if (strcmp(search->found[i], url) == 0)
+			return true;
+	return false;
+}
+
+static bool look_at(void *context, const struct engine_found *found)
+{
+	struct search *search = context;
+	char url[FILE_ID_TEXT_MAX + 1];
+	struct photo other;
+
+	if (found->what != ENGINE_FOUND_PICTURE || found->id.time > search->before)
+		return true;
+	for (int i = 0; i < search->count; i++) {
+		const struct photo *photo = &search->pending[i];
+
+		if (search->found[i][0] != '\0' || photo->length != found->id.size ||
+			photo->crc != found->id.crc || found->id.time + CLOCKS_S < photo->time)
+			continue;
+		file_id_format(&found->id, url);
+		if (is_taken(search, url))
+			continue;
+		if (photo_store_get_url(search->settler->store, url, &other, &search->err) == 0)
+			continue;
+		if (search->err.code != ERR_NOT_FOUND)
+			return false;
+		strcpy(search->found[i], url);
+	}
+	return true;
+}
+
+static int settle_one(
+	struct settler *settler, const struct photo *photo, const char *url, struct err *err)
+{
+	enum photo_settle what = url[0] == '\0' ? PHOTO_SETTLE_FORGET : PHOTO_SETTLE_STORED;
+
+	if (photo_store_begin(settler->store, err) != 0)
+		return -1;
+	if (photo_store_settle(settler->store, photo->photoid, what, url, err) != 0) {
+		photo_store_rollback(settler->store);
+		return -1;
+	}
+	if (photo_store_commit(settler->store, err) != 0)
+		return -1;
+	if (url[0] == '\0')
+		log_warn("photo %llu of user %u is forgotten: its upload was cut off",
+			(unsigned long long)photo->photoid, photo->uid);
+	else
+		log_warn("photo %llu of user %u is settled as %s: its upload was cut off",
+			(unsigned long long)photo->photoid, photo->uid, url);
+	return 0;
+}
+
+/* Returns 0 or -1; `*left` is how many could not be settled. */
+static int look(
+	struct settler *settler, struct search *search, size_t *done, size_t *left, struct err *err)
+{
+	const struct settings *settings = settler->settings;
+	const char *group = settings->upload_group[0] == '\0' ? NULL : settings->upload_group;
+	size_t skipped = 0;
+	bool all = false;
+
+	*done = *left = 0;
+	search->before = clock_unix() - settings->metadata_pending / MS_PER_S;
+	search->count = photo_store_pending(
+		settler->store, search->before, search->pending, PENDING_MAX, err);
+	if (search->count <= 0)
+		return search->count;
+	*left = (size_t)search->count;
+	/* Whether the store is all here is asked first: a storage that joins later has
+	 * nothing that old. */
+	if (local_pictures_are_all(settings, settler->client, group, &all, err) != 0)
+		return -1;
+	memset(search->found, 0, sizeof search->found);
+	search->err.code = ERR_NONE;
+	if (local_pictures_walk(settings, look_at, search, &skipped, err) != 0)
+		return -1;
+	if (search->err.code != ERR_NONE && search->err.code != ERR_NOT_FOUND) {
+		*err = search->err;
+		return -1;
+	}
+	for (int i = 0; i < search->count; i++) {
+		if (search->found[i][0] == '\0' && (!all || skipped > 0))
+			continue;
+		if (settle_one(settler, &search->pending[i], search->found[i], err) != 0)
+			return -1;
+		++*done;
+		--*left;
+	}
+	return 0;
+}
+
+static int64_t pause_ms(const struct settler *settler)
+{
+	int64_t ms = settler->settings->metadata_pending / LOOKS_PER_AGE;
+
+	return ms < LOOK_MIN_MS ? LOOK_MIN_MS : ms > LOOK_MAX_MS ? LOOK_MAX_MS : ms;
+}
+
+/* Wait for the next look; false at the end. */
+static bool wait_for_next(struct settler *settler)
+{
+	int64_t ms = pause_ms(settler);
+	struct timespec until;
+	bool go_on;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ms / MS_PER_S;
+	until.tv_nsec += ms % MS_PER_S * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	pthread_mutex_lock(&settler->lock);
+	while (!settler->closing &&
+		pthread_cond_timedwait(&settler->wake, &settler->lock, &until) == 0)
+		;
+	go_on = !settler->closing;
+	pthread_mutex_unlock(&settler->lock);
+	return go_on;
+}
+
+static void *settle_thread(void *context)
+{
+	struct settler *settler = context;
+	struct search *search = calloc(1, sizeof *search);
+	size_t done, left;
+	struct err err;
+
+	assert(search != NULL);
+	search->settler = settler;
+	while (wait_for_next(settler)) {
+		if (settler->left_out < settler->leave_out) {
+			settler->left_out++;
+			continue;
+		}
+		settler->left_out = 0;
+		if (look(settler, search, &done, &left, &err) != 0)
+			log_warn("unfinished uploads cannot be settled now: %s", err.text);
+		settler->told(settler->context, done, left);
+		/* A walk of a large store is not for every few seconds. */
+		if (left == 0 || done > 0)
+			settler->leave_out = 0;
+		else if (settler->leave_out < BACK_OFF_MAX)
+			settler->leave_out = 2 * settler->leave_out + 1;
+	}
+	free(search);
+	return NULL;
+}
+
+struct settler *settler_new(const struct settings *settings,
+	void (*told)(void *context, size_t done, size_t left), void *context, struct err *err)
+{
+	struct settler *settler = calloc(1, sizeof *settler);
+	pthread_condattr_t attr;
+
+	assert(settler != NULL);
+	settler->settings = settings;
+	settler->told = told;
+	settler->context = context;
+	pthread_mutex_init(&settler->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&settler->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	settler->store = photo_store_open(
+		settings->metadata_folder, settings->metadata_postgres, err);
+	if (settler->store == NULL)
+		goto fail;
+	settler->client = fdfs_client_new(
+		&(struct fdfs_client_conf){
+			.trackers = settings->tracker_server.items,
+			.tracker_count = settings->tracker_server.count,
+			.connect_timeout_ms = settings->connect_timeout,
+			.network_timeout_ms = settings->network_timeout,
+			.max_file_size = 1,
+			.idle_connections = 1,
+		},
+		err);
+	if (settler->client == NULL)
+		goto fail;
+	if (pthread_create(&settler->thread, NULL, settle_thread, settler) != 0) {
+		err_set(err, ERR_INTERNAL, "cannot start a thread");
+		goto fail;
+	}
+	settler->running = true;
+	return settler;
+fail:
+	settler_free(settler);
+	return NULL;
+}
+
+void settler_free(struct settler *settler)
+{
+	if (settler == NULL)
+		return;
+	pthread_mutex_lock(&settler->lock);
+	settler->closing = true;
+	pthread_cond_signal(&settler->wake);
+	pthread_mutex_unlock(&settler->lock);
+	if (settler->running)
+		pthread_join(settler->thread, NULL);
+	fdfs_client_free(settler->client);
+	photo_store_close(settler->store);
+	pthread_cond_destroy(&settler->wake);
+	pthread_mutex_destroy(&settler->lock);
+	free(settler);
+}
