@@ -55,6 +55,7 @@ for package in "$@"; do
 	case $package in
 	varnish) services+=(varnish varnishncsa) ;;
 	lighttpd) services+=(lighttpd) ;;
+	redis-server) services+=(redis-server) ;;
 	esac
 done
 finish() { [ -z "$made_policy" ] || rm -f "$policy"; }
