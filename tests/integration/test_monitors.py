@@ -87,9 +87,13 @@ def test_varnish_counts_hits(own):
     file_id = web.stored(web.upload(own.varnish, own.token(), pictures.drawn(seed=31)))
     for _ in range(10):
         assert web.get(own.varnish, "/" + file_id).status == 200
-    report = json.loads(varnish(own, "--json", "-i0").stdout)
+
+    def counted():
+        report = json.loads(varnish(own, "--json", "-i0").stdout)
+        return report["cache"][0]["hits"] == 9 and report
+    report = until(counted, "varnishd's threads have handed their figures in")
     cache = report["cache"][0]
-    assert cache["hits"] == 9 and cache["objects"] >= 1 and cache["evictions"] == 0
+    assert cache["objects"] >= 1 and cache["evictions"] == 0
     assert round(cache["hit_rate"]) == round(100 * cache["hits"] / (cache["hits"] + cache["misses"]))
     assert report["backend"][0]["backend"] == "gateway" and report["backend"][0]["healthy"] == 1
     (status,) = own.status()
