@@ -12,7 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+import fdfs
 import frames
+import pictures
 from frames import CUT, DELETE_LATER, DELETE_NOW, METADATA, PING, SESSION, BackEnd, package
 from proxy import Proxy, free_port
 from wait import until
@@ -541,6 +543,68 @@ def test_a_back_end_at_a_unix_socket_and_one_with_a_name(make):
     with proxy.client() as client:
         assert client.ask(CUT, b"x") == (0, b"x")
     assert local.requests
+
+
+def test_real_services_killed_under_load(own):
+    """kill -9 of each, through the proxy that stands in front of them."""
+    with fdfs.Client(own.storage["g01"]) as storage:
+        source = storage.upload(pictures.drawn()).encode()
+    key = own.token().encode()
+    look = struct.pack("<HH", 1, len(key)) + key
+    stop = threading.Event()
+    parts = [f"cut_svr-{port}" for port in own.cut_svr] + ["sess_check_svr"]
+
+    def client(number):
+        seen = []
+        with frames.Client(own.admin_proxy) as one:
+            for turn in itertools.count():
+                if stop.is_set():
+                    return seen
+                body = struct.pack("<I64sIIiiII", 7, source, 0, 0, 0, 0, 20 + turn % 9, 30 + number)
+                ret, answer = one.ask(CUT, body, number, turn)
+                assert ret == 0 and len(answer) == 68, ret
+                seen.append(one.ask(SESSION, look, number, turn)[0])
+    with ThreadPoolExecutor(4) as pool:
+        results = [pool.submit(client, n) for n in range(4)]
+        for part in parts * 2:
+            own.kill(part)
+        stop.set()
+        seen = [ret for result in results for ret in result.result()]
+    assert set(seen) <= {0, frames.UNKNOWN, frames.UNREACHABLE} and seen.count(0) > 10
+    with frames.Client(own.admin_proxy) as one:
+        assert until(lambda: one.ask(SESSION, look)[0] == 0, "all is well again")
+
+
+def test_the_proxy_killed_under_load(own):
+    """Its clients connect again and go on."""
+    killed = threading.Event()
+
+    def client(number):
+        breaks = 0
+        while not (killed.is_set() and breaks):
+            try:
+                with frames.Client(own.admin_proxy) as one:
+                    while True:
+                        ret, _ = one.ask(frames.DELETE_LATER, struct.pack("<I", 0), number)
+                        assert ret in (0, 1, frames.UNKNOWN, frames.UNREACHABLE), ret
+            except (OSError, frames.Closed):
+                breaks += 1
+                time.sleep(0.01)
+        return breaks
+    with ThreadPoolExecutor(4) as pool:
+        results = [pool.submit(client, n) for n in range(4)]
+        own.kill_at_once("admin_proxy")
+        killed.set()
+        assert all(result.result() >= 1 for result in results)
+    with until(lambda: reachable(own.admin_proxy), "it is back") as one:
+        assert one.ask(PING)[0] == 0
+
+
+def reachable(port):
+    try:
+        return frames.Client(port)
+    except OSError:
+        return None
 
 
 def forward(path, port):

@@ -17,6 +17,9 @@ bool proxy_health_good(struct proxy_health *health, int64_t now, int64_t interva
 	health->check_at = now + interval_ms;
 	if (was_up)
 		return false;
+	if (!health->was_up)
+		health->retry_ms = PROXY_RETRY_MIN_MS;
+	health->was_up = true;
 	health->state = PROXY_UP;
 	health->since = now;
 	health->stalls = 0;

@@ -5,7 +5,8 @@
  * A back end is DOWN after a check that failed, a connection that broke or could not be
  * made, or STALLS requests in a row without an answer.  It is then checked again after a
  * while, which doubles each time it fails anew; having been up for STEADY_MS it is
- * trusted again.  NEW is like DOWN but silent: nothing is known yet.
+ * trusted again.  NEW: nothing is known yet; what fails before the first time that it is
+ * up does not count against it.
  *
  * Time is passed in, in milliseconds on a clock that only goes forward. */
 #pragma once
@@ -16,7 +17,7 @@
 
 enum {
 	PROXY_RETRY_MIN_MS = 100,
-	PROXY_RETRY_MAX_MS = 5000,
+	PROXY_RETRY_MAX_MS = 2000,
 	PROXY_STEADY_MS = 10000,
 	PROXY_STALLS = 3,
 };
@@ -27,6 +28,7 @@ struct proxy_health {
 	int64_t check_at; /* when the next check is due */
 	int64_t retry_ms; /* between checks while it is not up */
 	int stalls;
+	bool was_up; /* ever */
 };
 
 void proxy_health_init(struct proxy_health *health, int64_t now);

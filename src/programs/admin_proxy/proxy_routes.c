@@ -13,7 +13,13 @@ static const struct {
 	{ CMD_CUT, CMD_CUT, { PROXY_CUT, true } },
 	{ CMD_DELETE_NOW, CMD_DELETE_NOW, { PROXY_DELETE_NOW, true } },
 	{ CMD_SESSION, CMD_SESSION, { PROXY_SESSION, false } },
-	{ 0x10C0, 0x10DF, { PROXY_METADATA, false } },
+	{ 0x10C0, 0x10C0, { PROXY_METADATA, false } },
+	{ 0x10C1, 0x10C4, { PROXY_METADATA, true } },
+	{ 0x10C5, 0x10C7, { PROXY_METADATA, false } },
+	{ 0x10C8, 0x10C9, { PROXY_METADATA, true } },
+	{ 0x10CA, 0x10CA, { PROXY_METADATA, false } },
+	{ 0x10CB, 0x10CC, { PROXY_METADATA, true } },
+	{ 0x10CD, 0x10DF, { PROXY_METADATA, false } },
 };
 
 enum { ROWS = sizeof table / sizeof table[0] };

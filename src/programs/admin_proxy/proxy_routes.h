@@ -7,7 +7,8 @@
  *     3005 cut           yes: at worst the same picture is made twice
  *     3030 delete now    yes: deleting what is gone is success
  *     0x10B5 session     no: each one counts
- *     0x10C0 to 0x10DF   no: some of them make something new */
+ *     0x10C0 to 0x10DF   what only reads (C1 to C4, C8, C9, CB, CC) yes; the rest no: it
+ *                        makes something new, or would undo what came in between */
 #pragma once
 
 #include <stdbool.h>

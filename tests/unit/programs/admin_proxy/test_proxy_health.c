@@ -39,6 +39,18 @@ TEST(waits_twice_as_long_after_each_failure)
 	assert_int_equal(health.since, 0);
 }
 
+TEST(what_failed_before_it_was_ever_up_does_not_count)
+{
+	struct proxy_health health;
+
+	proxy_health_init(&health, 0);
+	for (int i = 0; i < 5; i++)
+		proxy_health_bad(&health, i);
+	proxy_health_good(&health, 100, 500);
+	proxy_health_bad(&health, 200);
+	assert_int_equal(health.check_at, 200 + PROXY_RETRY_MIN_MS);
+}
+
 TEST(one_that_comes_and_goes_is_not_trusted_before_it_was_up_for_a_while)
 {
 	struct proxy_health health;

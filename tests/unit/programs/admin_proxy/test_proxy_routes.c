@@ -17,6 +17,9 @@ TEST(each_command_has_its_service)
 	expect(3030, "cs_del_svr", true);
 	expect(0x10B5, "sess_check_svr", false);
 	expect(0x10C0, "metadata_dbsvr", false);
+	expect(0x10C4, "metadata_dbsvr", true);
+	expect(0x10C5, "metadata_dbsvr", false);
+	expect(0x10CC, "metadata_dbsvr", true);
 	expect(0x10DF, "metadata_dbsvr", false);
 }
 
