@@ -321,7 +321,7 @@ static const struct conf_key keys[] = {
 	LIMITED(del_file_ontime, every, DURATION, ontime_every, "1m", 100 * MS, DAY,
 		"How often \"picstore up\" has it look for pictures whose time has come."),
 	LIMITED(del_file_ontime, batch, INT, ontime_batch, "100", 1, 10000,
-		"Pictures in one request; their packages must not be over max_package."),
+		"Pictures in one request; fewer, if max_package has no room for them."),
 	KEY(del_file_ontime, proxy, ADDRESS, ontime_proxy, "127.0.0.1:6998",
 		"Address of admin_proxy, which takes the requests to cs_del_svr."),
 

@@ -19,7 +19,7 @@
 
 #include "picstore_build.h"
 
-enum { EXIT_WRONG = 2, CALL_MS = 120000 };
+enum { EXIT_WRONG = 2, CALL_MS = 120000, ITEM_LEN = 4 + PACKAGE_URL_LEN };
 
 struct words {
 	const char *config, *log, *proxy, *older_than, *batch, *every;
@@ -220,6 +220,14 @@ static int serve(const struct settings *settings, const struct ontime *ontime, b
 	return EXIT_SUCCESS;
 }
 
+/* As many pictures as were asked for, or as a package has room for. */
+static int batch_of(const struct settings *settings)
+{
+	int64_t room = (settings->max_package - PACKAGE_HEADER_LEN - 4) / ITEM_LEN;
+
+	return (int)(settings->ontime_batch < room ? settings->ontime_batch : room);
+}
+
 int main(int argc, char **argv)
 {
 	struct words words = { 0 };
@@ -248,7 +256,7 @@ int main(int argc, char **argv)
 		.log = settings->del_log,
 		.order = conf.order,
 		.older_than_ms = settings->ontime_older_than,
-		.batch = (int)settings->ontime_batch,
+		.batch = batch_of(settings),
 		.stop = stop_now,
 	};
 	ontime.client = frame_client_new(&conf, &err);

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { ITEM_LEN = 68 };
+enum { ITEM_LEN = 4 + PACKAGE_URL_LEN };
 
 struct run {
 	const struct ontime *ontime;
