@@ -221,6 +221,19 @@ def test_one_that_answers_checks_only(make):
     assert "answers no request in time" in proxy.log()
 
 
+def test_replies_that_never_come_do_not_use_a_back_end_up(make):
+    def forgetful(own, sock, cmd, user, seq, body):
+        if body != b"lost":
+            sock.sendall(package(cmd, body, user, seq))
+    proxy = make.proxy({"sess_check_svr": [make.back_end(forgetful)]},
+                       {"sess_check_svr_timeout": "100ms", "server_in_flight": 4}).wait_in(1)
+    with proxy.client() as client:
+        for seq in range(8):
+            assert client.ask(SESSION, b"lost", 1, seq) == (frames.UNKNOWN, b"")
+            assert until(lambda: client.ask(SESSION, b"kept")[0] == 0, "it answers again")
+    assert "owes" in proxy.log()
+
+
 def test_a_reply_that_comes_too_late_is_nobodys(make):
     held = []
 

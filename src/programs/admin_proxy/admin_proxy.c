@@ -2,7 +2,9 @@
 
 #include "auth/tls.h"
 #include "core/address.h"
+#include "core/clock.h"
 #include "core/log.h"
+#include "core/log_limit.h"
 #include "net/bind.h"
 #include "programs/admin_proxy/proxy_shield.h"
 
@@ -57,8 +59,13 @@ static void begin(void *context, struct frame_request *request)
 
 static void refused(void *context, const struct package *package, const char *peer, enum ret ret)
 {
+	static struct log_limit limit;
+	unsigned hidden;
+
 	(void)context;
 	admin_proxy_counters[PROXY_REFUSED].value++;
+	if (!log_limit_pass(&limit, clock_mono_ms(), &hidden))
+		return;
 	if (ret == RET_TOO_LARGE)
 		log_warn("command %u from %s refused: its package of %u bytes is over max_package",
 			package->cmd, peer, package->len);

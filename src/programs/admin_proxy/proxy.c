@@ -238,13 +238,15 @@ void proxy_begin(struct proxy *proxy, struct frame_request *request)
 	struct proxy_route route;
 	struct pool *pool;
 	struct job *job;
+	unsigned hidden;
 
 	proxy_count(proxy, PROXY_REQUESTS, 1);
 	if (!proxy_route(request->package.cmd, &route) ||
 		!proxy_conf_may(proxy->conf, request->from, route.service)) {
 		proxy_count(proxy, PROXY_REFUSED, 1);
-		log_warn("command %u from %s refused: that address may not send it",
-			request->package.cmd, request->peer);
+		if (log_limit_pass(&proxy->log, clock_mono_ms(), &hidden))
+			log_warn("command %u from %s refused: that address may not send it",
+				request->package.cmd, request->peer);
 		frame_reply(request, RET_NOT_ALLOWED, NULL);
 		return;
 	}

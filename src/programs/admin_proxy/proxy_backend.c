@@ -265,8 +265,29 @@ static void check(struct backend *backend, int64_t now)
 	}
 }
 
+/* Requests that nobody waits for any more count as under way, since the back end may still
+ * work on them.  If they fill a lane they will not be answered: the lane is made anew. */
+static void drop_stuck_lanes(struct backend *backend)
+{
+	const struct proxy_conf *conf = conf_of(backend);
+	uint32_t most = conf->server_in_flight / (2 * (uint32_t)conf->lanes) + 1;
+
+	for (int i = 0; i < PROXY_LANES_MAX; i++) {
+		struct lane *lane = &backend->lanes[i];
+		struct frame_link *link = lane->link;
+
+		if (link == NULL || lane->table.left < most)
+			continue;
+		log_warn("%s at %s owes %u replies on a connection: it is closed", name_of(backend),
+			backend->address, lane->table.left);
+		lane_ended(lane);
+		frame_link_close(link);
+	}
+}
+
 void backend_tick(struct backend *backend, int64_t now, bool keep)
 {
+	drop_stuck_lanes(backend);
 	if (!keep)
 		return;
 	check(backend, now);

@@ -19,6 +19,7 @@
 static struct {
 	sem_t stop;
 	bool fail_open, bad_config, deaf;
+	bool reloads;
 } toy;
 
 static struct service_counter counters[] = {
@@ -50,6 +51,26 @@ static void toy_stop(struct service_context *context)
 	if (!toy.deaf)
 		sem_post(&toy.stop);
 }
+
+static int toy_reload(
+	struct service_context *context, const struct settings *fresh, struct err *err)
+{
+	assert_string_equal(context->settings->run_dir, fresh->run_dir);
+	if (fresh->beat_interval == 500)
+		return err_set(err, ERR_CONFIG, "500 is not wanted");
+	counters[0].value += 100;
+	return 0;
+}
+
+static const struct service service_that_reloads = {
+	.name = "toy",
+	.summary = "does nothing",
+	.counters = counters,
+	.counter_count = 2,
+	.run = toy_run,
+	.stop = toy_stop,
+	.reload = toy_reload,
+};
 
 static const struct service service = {
 	.name = "toy",
@@ -100,7 +121,8 @@ static void start(struct child *child, const char *option)
 		close(ends[0]);
 		snprintf(number, sizeof number, "%d", ends[1]);
 		setenv("PICSTORE_READY_FD", number, 1);
-		exit(service_main(&service, option == NULL ? 3 : 4, argv));
+		exit(service_main(toy.reloads ? &service_that_reloads : &service,
+			option == NULL ? 3 : 4, argv));
 	}
 	close(ends[1]);
 	child->ready = ends[0];
@@ -134,6 +156,41 @@ static bool log_has(const struct child *child, const char *text)
 	all[len] = '\0';
 	fclose(log);
 	return strstr(all, text) != NULL;
+}
+
+static void wait_log(const struct child *child, const char *text)
+{
+	for (int i = 0; i < 2000 && !log_has(child, text); i++)
+		usleep(5000);
+	assert_true(log_has(child, text));
+}
+
+static void put_conf(const struct child *child, const char *more)
+{
+	FILE *conf = fopen(child->conf, "w");
+
+	fprintf(conf, "[picstore]\nrun_dir = run\n%s\n", more);
+	fclose(conf);
+}
+
+TEST(reads_the_configuration_again_at_sighup_if_it_can)
+{
+	struct child child;
+
+	prepare(&child);
+	toy.reloads = true;
+	start(&child, NULL);
+	assert_true(is_ready(&child));
+	kill(child.pid, SIGHUP);
+	wait_log(&child, "was read again");
+	put_conf(&child, "[tracker]\nbeat_interval = 500ms");
+	kill(child.pid, SIGHUP);
+	wait_log(&child, "stays as it was: 500 is not wanted");
+	put_conf(&child, "[nothing]");
+	kill(child.pid, SIGHUP);
+	wait_log(&child, "p.conf:3");
+	kill(child.pid, SIGTERM);
+	assert_int_equal(status_of(&child), 0);
 }
 
 TEST(says_when_it_is_ready_and_stops_when_asked)
