@@ -583,7 +583,7 @@ def test_real_services_killed_under_load(own):
             own.kill(part)
         stop.set()
         seen = [ret for result in results for ret in result.result()]
-    assert set(seen) <= {0, frames.UNKNOWN, frames.UNREACHABLE} and seen.count(0) > 10
+    assert set(seen) <= {0, frames.UNKNOWN, frames.SERVICE_DOWN} and seen.count(0) > 10
     with frames.Client(own.admin_proxy) as one:
         assert until(lambda: one.ask(SESSION, look)[0] == 0, "all is well again")
 
@@ -599,7 +599,7 @@ def test_the_proxy_killed_under_load(own):
                 with frames.Client(own.admin_proxy) as one:
                     while True:
                         ret, _ = one.ask(frames.DELETE_LATER, struct.pack("<I", 0), number)
-                        assert ret in (0, 1, frames.UNKNOWN, frames.UNREACHABLE), ret
+                        assert ret in (0, 1, frames.UNKNOWN, frames.SERVICE_DOWN), ret
             except (OSError, frames.Closed):
                 breaks += 1
                 time.sleep(0.01)
