@@ -55,6 +55,7 @@ for package in "$@"; do
 	case $package in
 	varnish) services+=(varnish varnishncsa) ;;
 	lighttpd) services+=(lighttpd) ;;
+	postgresql) services+=(postgresql) ;;
 	redis-server) services+=(redis-server) ;;
 	esac
 done

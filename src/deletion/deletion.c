@@ -74,6 +74,9 @@ static void add_everywhere(void *context, const struct file_id *id)
 	deletion_add(adding->deletion, text, "");
 	for (size_t i = 0; i < caches->count; i++)
 		deletion_add(adding->deletion, text, caches->items[i]);
+	/* What was made from a picture has no photo. */
+	if (adding->tools->mark != NULL && file_id_equal(id, &adding->deletion->id))
+		deletion_add(adding->deletion, text, DELETION_METADATA);
 }
 
 static int add_derived(
@@ -131,6 +134,19 @@ static bool cache_number(const struct conf_list *caches, const char *cache, size
 		if (strcmp(caches->items[*number], cache) == 0)
 			return true;
 	return false;
+}
+
+static bool is_metadata(const struct deletion_place *place)
+{
+	return strcmp(place->cache, DELETION_METADATA) == 0;
+}
+
+static void mark(struct deletion_place *place, const struct deletion_tools *tools)
+{
+	if (tools->mark == NULL)
+		confirm(place, "is not kept any more");
+	else if (tools->mark(tools->mark_context, place->picture, &place->err) == 0)
+		confirm(place, "marked as deleted");
 }
 
 static void purge(struct deletion_place *place, const struct deletion_tools *tools)
@@ -225,10 +241,12 @@ static void clear_caches(struct deletion *deletion, const struct deletion_tools 
 
 		if (place->confirmed != 0 || place->cache[0] == '\0')
 			continue;
-		if (stored_nowhere(deletion, place->picture))
-			purge(place, tools);
-		else
+		if (!stored_nowhere(deletion, place->picture))
 			err_set(&place->err, ERR_BUSY, "waits until the store has deleted it");
+		else if (is_metadata(place))
+			mark(place, tools);
+		else
+			purge(place, tools);
 	}
 }
 

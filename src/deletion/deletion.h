@@ -6,7 +6,8 @@
  *     1. what was made from the picture, in the store
  *     2. the picture, in the store
  *     3. what has been made from it meanwhile, in the store
- *     4. each of them in each cache: purged, then asked for; 404 or 410 confirms
+ *     4. each of them in each cache: purged, then asked for; 404 or 410 confirms; and the
+ *        picture's photo in the metadata: marked
  *
  * A cache that was purged before the store had deleted could fetch the picture anew, so
  * a cache is not touched until then.  A place that is confirmed already is passed over:
@@ -20,10 +21,12 @@
 
 #include <stdatomic.h>
 
+#define DELETION_METADATA "metadata" /* in the place of a cache: where photos are marked */
+
 struct deletion_place {
 	int64_t row; /* in the database of receipts; 0: in none */
 	char picture[FILE_ID_TEXT_MAX + 1];
-	char *cache;       /* "host:port"; empty: the store */
+	char *cache;       /* "host:port"; empty: the store; DELETION_METADATA */
 	int64_t confirmed; /* Unix seconds; 0: outstanding */
 	char outcome[40];  /* of a confirmed one, for people: "deleted", "was gone already" */
 	enum err_code was; /* of a confirmed one in the store: ERR_NONE, ERR_GONE, ERR_NOT_FOUND */
@@ -62,6 +65,10 @@ struct deletion_tools {
 	struct deletion_pause *pauses; /* one a cache; NULL: each is asked each time */
 	int64_t purge_timeout_ms;
 	const struct derived *derived; /* NULL: nothing is made from pictures */
+	/* Mark the photo of `picture` as deleted; fine if it has none.  Any thread.  NULL:
+	 * pictures have no photos. */
+	int (*mark)(void *context, const char *picture, struct err *err);
+	void *mark_context;
 	/* Called before places from `from` on, which were found while the deletion ran, are
 	 * touched; NULL: nobody wants to know. */
 	int (*found)(void *context, struct deletion *deletion, size_t from, struct err *err);

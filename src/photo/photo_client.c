@@ -1,17 +1,20 @@
 #include "photo/photo_client.h"
 
+#include "core/clock.h"
 #include "net/frame_client.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SETTLE_TRIES = 3, CONNECT_MS = 2000, BODY_MAX = 4096 };
+enum { SETTLE_TRIES = 3, CONNECT_MS = 2000, BODY_MAX = 4096, PAUSE_MS = 1000 };
 
 struct photo_client {
 	struct frame_client *frames;
 	enum byte_order order;
 	size_t max_reply;
+	_Atomic int64_t pause_until_ms; /* for who has many to mark */
 };
 
 struct photo_client *photo_client_new(
@@ -138,7 +141,20 @@ int photo_client_deleted(struct photo_client *client, const char *url, struct er
 
 	snprintf(request.text, sizeof request.text, "%s", url);
 	result = ask(client, &request, FRAME_REPEAT, NULL, err);
-	return result != 0 && err->code == ERR_NOT_FOUND ? 0 : result;
+	return result;
+}
+
+int photo_client_mark(void *client, const char *url, struct err *err)
+{
+	struct photo_client *photos = client;
+
+	if (clock_mono_ms() < atomic_load(&photos->pause_until_ms))
+		return err_set(err, ERR_SERVICE_DOWN, "metadata_dbsvr did not answer a moment ago");
+	if (photo_client_deleted(photos, url, err) == 0)
+		return 0;
+	if (err->code == ERR_SERVICE_DOWN || err->code == ERR_TIMEOUT || err->code == ERR_UNKNOWN)
+		atomic_store(&photos->pause_until_ms, clock_mono_ms() + PAUSE_MS);
+	return -1;
 }
 
 int photo_client_list(struct photo_client *client, struct photo_request *request, struct photo *out,

@@ -31,6 +31,10 @@ int photo_client_get_url(
  * photo, or was marked already, is fine. */
 int photo_client_deleted(struct photo_client *client, const char *url, struct err *err);
 
+/* The same, as deletion.h wants it; a service that did not answer is not asked again for a
+ * second. */
+int photo_client_mark(void *client, const char *url, struct err *err);
+
 /* The next photos that `request` (any list) asks for, at most `max` in `out`; its `photoid`
  * is moved on, `*more` says whether to call again. */
 int photo_client_list(struct photo_client *client, struct photo_request *request, struct photo *out,

@@ -141,7 +141,8 @@ def test_each_deletion_leaves_a_receipt(stack):
     asked, = one["asked"]
     assert (asked["user"], asked["hostid"]) == (31, 7) and asked["peer"].startswith("127.0.0.1:")
     assert [(p["place"], p["outcome"].split(",")[0]) for p in one["places"]] == [
-        ("store", "deleted"), (f"127.0.0.1:{stack.varnish}", "purged")]
+        ("store", "deleted"), (f"127.0.0.1:{stack.varnish}", "purged"),
+        ("metadata", "marked as deleted")]
     assert all(p["confirmed"] for p in one["places"])
     text = stack.picstore("receipt", "--check", file_id).stdout
     assert text.count("Now: gone") == 2
@@ -162,7 +163,7 @@ def test_what_was_cut_from_a_picture_goes_with_it(stack):
         assert web.get(stack.varnish, "/" + file_id).status in (404, 410)
     one, = receipts(stack, source)
     assert {p["picture"] for p in one["places"]} == {source, *made}
-    assert len(one["places"]) == 6 and one["closed"]
+    assert len(one["places"]) == 7 and one["closed"]
     assert receipts(stack, made[0])[0]["id"] == source
 
 

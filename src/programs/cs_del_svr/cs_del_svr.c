@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "deletion/derived_cuts.h"
 #include "deletion/ledger.h"
+#include "photo/photo_client.h"
 #include "programs/cs_del_svr/deleters.h"
 
 #include <assert.h>
@@ -38,6 +39,7 @@ struct cs_del {
 	struct fdfs_client *client;
 	struct ledger *ledger;
 	struct cut_memory *cuts;
+	struct photo_client *photos; /* NULL: pictures have none */
 	struct derived derived;
 	struct deletion_tools tools;
 	struct deleters *deleters;
@@ -316,12 +318,20 @@ static int start(struct cs_del *cs_del, const struct settings *settings, struct 
 	if (cs_del->cuts == NULL)
 		return -1;
 	cs_del->derived = derived_cuts(cs_del->cuts);
+	if (settings->upload_metadata[0] != '\0') {
+		cs_del->photos = photo_client_new(settings, settings->upload_metadata,
+			settings->upload_metadata_timeout, err);
+		if (cs_del->photos == NULL)
+			return -1;
+	}
 	cs_del->tools = (struct deletion_tools){
 		.client = cs_del->client,
 		.caches = &settings->varnish,
 		.pauses = calloc(settings->varnish.count + 1, sizeof(struct deletion_pause)),
 		.purge_timeout_ms = settings->cs_del_purge_timeout,
 		.derived = &cs_del->derived,
+		.mark = cs_del->photos == NULL ? NULL : photo_client_mark,
+		.mark_context = cs_del->photos,
 		.found = note_late,
 		.found_context = cs_del,
 	};
@@ -369,6 +379,7 @@ void cs_del_close(struct service_context *context)
 	}
 	deleters_free(cs_del->deleters);
 	ledger_close(cs_del->ledger);
+	photo_client_free(cs_del->photos);
 	cut_memory_close(cs_del->cuts);
 	fdfs_client_free(cs_del->client);
 	free(cs_del->tools.pauses);

@@ -365,7 +365,7 @@ int photo_store_delete(struct photo_store *store, uint64_t photoid, const char *
 	struct photo photo;
 
 	if (photoid == 0 && photo_store_get_url(store, url, &photo, err) != 0)
-		return -1;
+		return err->code == ERR_NOT_FOUND ? 0 : -1;
 	if (photoid == 0)
 		photoid = photo.photoid;
 	if (get_to_change(store, photoid, user, &photo, err) != 0)

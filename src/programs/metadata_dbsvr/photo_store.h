@@ -41,7 +41,8 @@ int photo_store_rename(struct photo_store *store, uint64_t photoid, uint32_t use
 int photo_store_move(struct photo_store *store, uint64_t photoid, uint32_t user, uint32_t *albumid,
 	int64_t now, struct err *err);
 
-/* Mark as deleted, by number or, if that is 0, by url.  Fine if it is already. */
+/* Mark as deleted, by number or, if that is 0, by url.  Fine if it is already, or if no
+ * photo has that url. */
 int photo_store_delete(struct photo_store *store, uint64_t photoid, const char *url, uint32_t user,
 	struct err *err);
 

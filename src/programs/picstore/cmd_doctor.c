@@ -3,6 +3,7 @@
  * The list of steps below is the test; each says what it needs to have worked before,
  * and what to look at if it fails. */
 #include "core/clock.h"
+#include "photo/photo_client.h"
 #include "programs/picstore/commands.h"
 #include "programs/picstore/key_mint.h"
 #include "programs/picstore/tiny_png.h"
@@ -356,6 +357,22 @@ static int step_bad_key(struct doctor *d, struct err *err)
 	return 0;
 }
 
+static int forget_photo(const struct doctor *d, struct err *err)
+{
+	const struct settings *settings = d->settings;
+	struct photo_client *photos;
+	int result;
+
+	if (settings->upload_metadata[0] == '\0')
+		return 0;
+	photos = photo_client_new(settings, settings->upload_metadata, TIMEOUT_MS, err);
+	if (photos == NULL)
+		return -1;
+	result = photo_client_deleted(photos, d->id_text, err);
+	photo_client_free(photos);
+	return result;
+}
+
 static int step_delete(struct doctor *d, struct err *err)
 {
 	struct purge_outcome outcome;
@@ -366,6 +383,8 @@ static int step_delete(struct doctor *d, struct err *err)
 		if (purge_cache(d->web, d->settings->varnish.items[i], &d->id, TIMEOUT_MS, &outcome,
 			    err) < 0)
 			return -1;
+	if (forget_photo(d, err) < 0)
+		return -1;
 	snprintf(d->note, sizeof d->note, "from the store and %zu cache%s",
 		d->settings->varnish.count, d->settings->varnish.count == 1 ? "" : "s");
 	return 0;

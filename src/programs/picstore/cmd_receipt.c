@@ -70,6 +70,8 @@ static const char *look(struct show *show, const struct deletion_place *place, s
 		result = err_set(err, ERR_BAD_ID, "that is no id");
 	else if (place->cache[0] == '\0')
 		result = store_has(show, &id, &there, err);
+	else if (strcmp(place->cache, DELETION_METADATA) == 0) /* a photo is no copy */
+		return place->confirmed != 0 ? "marked" : "outstanding";
 	else
 		result = cache_has(show, place->cache, place->picture, &there, err);
 	show->there += there;

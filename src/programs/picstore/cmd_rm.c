@@ -4,6 +4,7 @@
  * picture anew.  A picture that is gone already is purged all the same, so that a
  * removal that failed half way can be repeated. */
 #include "deletion/derived_cuts.h"
+#include "photo/photo_client.h"
 #include "programs/picstore/commands.h"
 #include "programs/picstore/jobs.h"
 #include "programs/picstore/progress.h"
@@ -35,6 +36,7 @@ struct rm {
 	pthread_mutex_t lock; /* of the web clients that no thread uses now */
 	struct web *webs[JOBS_MAX];
 	size_t web_count;
+	struct photo_client *photos; /* NULL: pictures have none */
 };
 
 static struct web *web_take(struct rm *rm)
@@ -93,6 +95,11 @@ static const char *store_word(enum err_code code)
 				  : err_meaning(code);
 }
 
+static bool is_cache(const struct deletion_place *place)
+{
+	return place->cache[0] != '\0' && strcmp(place->cache, DELETION_METADATA) != 0;
+}
+
 static json_t *cache_json(const struct deletion_place *place)
 {
 	json_t *one = json_object();
@@ -129,7 +136,7 @@ static void print_json(const struct rm *rm, size_t i)
 		bool own = strcmp(place->picture, rm->ids.items[i]) == 0;
 
 		/* One that the store still has was not purged from caches. */
-		if (own && place->cache[0] != '\0' && item->store->confirmed != 0)
+		if (own && is_cache(place) && item->store->confirmed != 0)
 			json_array_append_new(caches, cache_json(place));
 		else if (!own && place->cache[0] == '\0')
 			json_array_append_new(made, json_string(place->picture));
@@ -151,7 +158,7 @@ static void print_text(const struct rm *rm, size_t i)
 		const struct deletion_place *place = &item->deletion.places[p];
 		bool own = strcmp(place->picture, rm->ids.items[i]) == 0;
 
-		if (own && place->cache[0] != '\0' && place->confirmed != 0)
+		if (own && is_cache(place) && place->confirmed != 0)
 			printf(", purged from %s (answers %d)", place->cache, place->status);
 		made += !own && place->cache[0] == '\0' && place->confirmed != 0;
 	}
@@ -213,6 +220,17 @@ static int open_cuts(struct rm *rm, const char *path, struct err *err)
 	return 0;
 }
 
+static int open_photos(struct rm *rm, const struct settings *settings, struct err *err)
+{
+	if (settings->upload_metadata[0] == '\0')
+		return 0;
+	rm->photos = photo_client_new(
+		settings, settings->upload_metadata, settings->upload_metadata_timeout, err);
+	rm->tools.mark = photo_client_mark;
+	rm->tools.mark_context = rm->photos;
+	return rm->photos == NULL ? -1 : 0;
+}
+
 static int rm_run(struct cli *cli, const struct args *args)
 {
 	struct rm rm = {
@@ -240,7 +258,7 @@ static int rm_run(struct cli *cli, const struct args *args)
 	settings = cli_settings(cli);
 	rm.tools.caches = &settings->varnish;
 	rm.tools.purge_timeout_ms = WAIT_MS;
-	if (open_cuts(&rm, settings->cut_made, &err) != 0)
+	if (open_cuts(&rm, settings->cut_made, &err) != 0 || open_photos(&rm, settings, &err) != 0)
 		return cli_fail(cli, &err);
 	cli_words_read(args, 0, &rm.ids);
 	rm.items = calloc(rm.ids.count + 1, sizeof rm.items[0]);
@@ -256,6 +274,7 @@ static int rm_run(struct cli *cli, const struct args *args)
 		deletion_fini(&rm.items[i].deletion);
 	pthread_mutex_destroy(&rm.lock);
 	cut_memory_close(rm.cuts);
+	photo_client_free(rm.photos);
 	free(rm.items);
 	cli_words_fini(&rm.ids);
 	return rm.failed == 0 ? CLI_OK : CLI_FAILED;

@@ -11,6 +11,7 @@ extern const struct command command_get;
 extern const struct command command_ls;
 extern const struct command command_put;
 extern const struct command command_receipt;
+extern const struct command command_reindex;
 extern const struct command command_rm;
 extern const struct command command_session;
 extern const struct command command_stat;

@@ -21,6 +21,7 @@ static const struct command *const commands[] = {
 	&command_doctor,
 	&command_status,
 	&command_fsck,
+	&command_reindex,
 	&command_config,
 };
 

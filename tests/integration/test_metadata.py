@@ -1,0 +1,325 @@
+"""test_metadata.py - metadata_dbsvr on both databases, and photos beside their pictures."""
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import struct
+import subprocess
+import tempfile
+import threading
+import zlib
+
+import pytest
+
+import photos as p
+import pictures
+import web
+from photos import Photos
+from service import Picstore, PicstoreError, Service, free_port, refusal
+from wait import until
+
+FOLDER = "[metadata_dbsvr]\nfolder = {scratch}/photos\n"
+PG = pathlib.Path("/usr/lib/postgresql")
+
+
+def url(number):
+    return f"g01/M00/00/00/CgEBxVxhGVKAVKsFAAvFE0AZv0c{number:03d}.jpg"
+
+
+class Postgres:
+    """A server of its own, in a folder in /tmp, on a unix socket."""
+
+    def __init__(self):
+        self.bin = max(PG.glob("*/bin"))
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="picstore-pg-"))
+        self.port = free_port()
+        self.process = None
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, "postgres")
+            self.user = pwd.getpwnam("postgres")
+        else:
+            self.user = pwd.getpwuid(os.geteuid())
+        self.folder.chmod(0o755)
+        self.run("initdb", "-D", self.folder / "data", "-U", "picstore", "-A", "trust", "-N",
+                 "-E", "UTF8", "--no-locale")
+        self.conninfo = f"host={self.folder} port={self.port} user=picstore dbname=postgres"
+
+    def run(self, *words):
+        subprocess.run([self.bin / words[0], *words[1:]], check=True, capture_output=True,
+                       cwd="/", **self.as_user())
+
+    def as_user(self):
+        if os.geteuid() != 0:
+            return {}
+        return {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []}
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [self.bin / "postgres", "-D", self.folder / "data", "-k", self.folder, "-p",
+             str(self.port), "-c", "listen_addresses="], cwd="/", stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **self.as_user())
+        until(lambda: subprocess.run(
+            [self.bin / "pg_isready", "-h", self.folder, "-p", str(self.port)], check=False,
+            capture_output=True).returncode == 0, "PostgreSQL answers")
+
+    def stop(self, how=signal.SIGINT):
+        if self.process is not None:
+            self.process.send_signal(how)
+            self.process.wait(60)
+        self.process = None
+
+    def remove(self):
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def server():
+    if not PG.exists():
+        pytest.skip("no PostgreSQL")
+    postgres = Postgres()
+    postgres.start()
+    yield postgres
+    postgres.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request):
+    """The settings of a database that is empty."""
+    if request.param == "sqlite":
+        return FOLDER
+    postgres = request.getfixturevalue("server")
+    postgres.run("psql", "-h", postgres.folder, "-p", str(postgres.port), "-U", "picstore", "-d",
+                 "postgres", "-c", "DROP TABLE IF EXISTS photo, album, picstore_version")
+    return f"[metadata_dbsvr]\npostgres = {postgres.conninfo}\n"
+
+
+@pytest.fixture
+def services():
+    made = []
+
+    def make(settings):
+        made.append(Service("metadata_dbsvr", settings))
+        return made[-1]
+    yield make
+    for one in made:
+        one.remove()
+
+
+def test_photos_and_albums(services, database):
+    service = services(database).start()
+    with service.client() as client:
+        photos = Photos(client)
+        assert photos.put(uid=7, name="größer.jpg", state=p.STORED, url=url(1), length=10,
+                          width=640, height=480, type=1, crc=0xfedcba98, time=1549867346,
+                          ip=b"\xff\x01\x01\xc5", channel=9, is_head=1) == (1, 1)
+        assert photos.put(uid=7, albumid=3, name="Beach 50%.jpg", state=p.STORED, url=url(2),
+                          length=5) == (3, 2)
+        assert photos.put(uid=8, albumid=3, name="beach", state=p.STORED, url=url(3)) == (3, 3)
+        one = photos.get(1)
+        assert one == {"photoid": 1, "uid": 7, "albumid": 1, "channel": 9, "is_head": 1,
+                       "state": p.STORED, "type": 1, "width": 640, "height": 480,
+                       "crc": 0xfedcba98, "length": 10, "time": 1549867346,
+                       "ip": b"\xff\x01\x01\xc5", "name": "größer.jpg", "url": url(1)}
+        assert photos.get_url(url(1)) == one
+        assert photos.albums(7) == {1: 1, 3: 1}
+        assert photos.count(7) == (2, 15) and photos.count(7, 3) == (1, 5)
+        assert [x["photoid"] for x in photos.page(p.LIST_ALBUM, uid=7, albumid=3)[1]] == [2]
+        assert [x["photoid"] for x in photos.page(p.SEARCH, uid=7, what="BEACH 50%")[1]] == [2]
+        assert photos.page(p.SEARCH, uid=7, what="5_%")[1] == []
+        photos.rename(2, "other", user=7)
+        assert photos.move(2, 0, user=7) == 1
+        assert photos.get(2)["name"] == "other" and photos.albums(7) == {1: 2, 3: 0}
+        photos.delete(2, user=7)
+        photos.delete(url=url(2))
+        assert photos.get(2)["state"] == p.DELETED and photos.count(7) == (1, 10)
+
+
+def test_pages_hold_all_once(services, database):
+    service = services(database).start()
+    with service.client() as client:
+        photos = Photos(client)
+        for i in range(25):
+            photos.put(uid=7, state=p.STORED, url=url(i), name=str(i))
+        for flags, order in ((0, 1), (1, -1)):
+            after, seen = 0, []
+            while True:
+                more, page = photos.page(p.LIST_USER, uid=7, after=after, limit=10, flags=flags)
+                seen += [one["photoid"] for one in page]
+                if not more:
+                    break
+                after = seen[-1]
+            assert seen == list(range(1, 26))[::order]
+
+
+def test_refusals(services, database):
+    service = services(database).start()
+    with service.client() as client:
+        photos = Photos(client)
+        photos.put(uid=7, state=p.STORED, url=url(1))
+        assert refusal(photos.put, uid=7, state=p.STORED, url=url(1)) == p.EXISTS
+        assert refusal(photos.put, uid=7, state=p.STORED, url="../etc/passwd") == p.BAD_ID
+        assert refusal(photos.put, uid=7, state=p.STORED) == p.BAD_ID
+        assert refusal(photos.put, uid=7, state=p.DELETED, url=url(2)) == p.BAD_REQUEST
+        assert refusal(photos.put, uid=7, photoid=9) == p.BAD_REQUEST
+        assert refusal(photos.put, uid=7, name=b"\xff") == p.BAD_REQUEST
+        assert refusal(photos.get, 99) == p.NOT_FOUND
+        assert refusal(photos.get_url, url(9)) == p.NOT_FOUND
+        assert refusal(photos.rename, 1, "x", user=8) == p.NOT_ALLOWED
+        assert refusal(photos.delete, 99) == p.NOT_FOUND
+        assert refusal(photos.settle, 1, 7) == p.BAD_REQUEST
+        for cmd in range(p.PUT, p.LIST_ALL + 1):
+            assert refusal(client.call, cmd, b"") == p.BAD_REQUEST
+        # what failed has spoilt nothing
+        assert photos.count(7) == (1, 0)
+
+
+def test_what_was_answered_survives_kill(services, database):
+    service = services(database).start()
+    answered, stop = [], threading.Event()
+
+    def put(worker):
+        number = 0
+        try:
+            with service.client() as client:
+                while not stop.is_set():
+                    photo = Photos(client).put(uid=worker, name=f"{worker}-{number}")
+                    answered.append((photo[1], f"{worker}-{number}"))
+                    number += 1
+        except PicstoreError:
+            pass
+    workers = [threading.Thread(target=put, args=(n,)) for n in range(1, 5)]
+    for worker in workers:
+        worker.start()
+    until(lambda: len(answered) > 200, "photos are put")
+    service.kill()
+    stop.set()
+    for worker in workers:
+        worker.join()
+    service.start()
+    with service.client() as client:
+        kept = {one["photoid"]: one["name"]
+                for one in Photos(client).page(states=p.EVERY_STATE)[1]}
+    assert len(kept) < 1000
+    assert all(kept.get(photoid) == name for photoid, name in answered)
+
+
+def test_a_database_server_that_comes_back(services, server):
+    server.run("psql", "-h", server.folder, "-p", str(server.port), "-U", "picstore", "-d",
+               "postgres", "-c", "DROP TABLE IF EXISTS photo, album, picstore_version")
+    service = services(f"[metadata_dbsvr]\npostgres = {server.conninfo}\n").start()
+    with service.client() as client:
+        photos = Photos(client)
+        photos.put(uid=7, state=p.STORED, url=url(1))
+        server.stop()
+        assert refusal(photos.put, uid=7) == 25
+        assert refusal(photos.get, 1) == 25
+        server.start()
+        assert photos.get(1)["uid"] == 7
+        assert photos.put(uid=7, state=p.STORED, url=url(2))[1] > 1
+
+
+# -- with the whole chain
+
+def photos_of(one):
+    port = one.base + 81
+    return Photos(Picstore("127.0.0.1", port))
+
+
+def test_an_upload_is_a_photo(own):
+    photos = photos_of(own)
+    picture = pictures.drawn(seed=61, width=80, height=60)
+    key = own.token("--uid", "10001", "--album", "3")
+    answer = web.upload(own.varnish, key, picture, name="größer.jpg").json()
+    one = photos.get(answer["photoid"])
+    assert one["url"] == answer["lloc"] and one["albumid"] == answer["albumid"] == 3
+    assert (one["uid"], one["state"], one["width"], one["height"]) == (10001, p.STORED, 80, 60)
+    assert one["length"] == len(picture) and one["crc"] == zlib.crc32(picture)
+    assert one["name"] == "größer.jpg"
+    assert web.upload(own.varnish, own.token("--uid", "10001"), picture).json()["albumid"] == 1
+
+
+def test_without_metadata_nothing_is_stored(own):
+    before = own.listed()
+    own.down("metadata_dbsvr")
+    web.refused(web.upload(own.varnish, own.token(), pictures.drawn(seed=62)), 503, "service_down")
+    assert own.listed() == before
+    own.up("metadata_dbsvr")
+    web.stored(web.upload(own.varnish, own.token(), pictures.drawn(seed=62)))
+
+
+def test_without_a_store_no_photo_is_left(own):
+    photos = photos_of(own)
+    for part in ("storage_server-g01", "storage_server-g02"):
+        own.down(part)
+    assert web.upload(own.varnish, own.token(), pictures.drawn(seed=63)).status == 503
+    until(lambda: photos.page(states=p.EVERY_STATE)[1] == [], "the photo is forgotten")
+
+
+def test_unfinished_uploads_are_settled(installations):
+    one = installations({("metadata_dbsvr", "pending"): "2s"}).start("--no-self-test")
+    photos = photos_of(one)
+    picture = pictures.drawn(seed=64)
+    # As upload.cgi leaves it when it is killed after the store has answered, and before.
+    _, kept = photos.put(uid=7, name="kept", length=len(picture), crc=zlib.crc32(picture))
+    _, gone = photos.put(uid=7, name="gone", length=9, crc=9)
+    path = one.scratch / "kept.jpg"
+    path.write_bytes(picture)
+    stored = one.picstore("put", path).stdout.split()[0]
+    until(lambda: photos.get(kept)["state"] == p.STORED, "it is settled")
+    assert photos.get(kept)["url"] == stored
+    until(lambda: refusal_of(photos.get, gone) == p.NOT_FOUND, "it is forgotten")
+
+
+def refusal_of(function, *args):
+    try:
+        function(*args)
+    except PicstoreError as error:
+        return error.code
+    return 0
+
+
+def test_a_deleted_picture_has_no_photo(own):
+    photos = photos_of(own)
+    first, second = (web.upload(own.varnish, own.token(), pictures.drawn(seed=s)).json()
+                     for s in (65, 66))
+    own.picstore("rm", first["lloc"])
+    assert photos.get(first["photoid"])["state"] == p.DELETED
+    own.down("metadata_dbsvr")
+    with Picstore("127.0.0.1", own.cs_del_svr[0]) as client:
+        assert refusal(client.delete_now, [second["lloc"]]) == 25
+    # It is gone for all who ask, and the rest is done later.
+    assert web.get(own.varnish, "/" + second["lloc"]).status in (404, 410)
+    own.up("metadata_dbsvr")
+    until(lambda: photos.get(second["photoid"])["state"] == p.DELETED, "the receipt is done")
+
+
+def test_reindex_rebuilds_what_was_lost(own):
+    photos = photos_of(own)
+    ids = [web.stored(web.upload(own.varnish, own.token(), pictures.drawn(seed=70 + n)))
+           for n in range(3)]
+    own.picstore("rm", ids[2])
+    own.down("metadata_dbsvr")
+    shutil.rmtree(own.home / "data/metadata")
+    own.up("metadata_dbsvr")
+    until(lambda: '"young":' in own.picstore("reindex", "--json", "-n").stdout, "it runs")
+    # Pictures of this minute are left alone.
+    assert '"put":0,' in own.picstore("reindex", "--json").stdout
+    done = own.picstore("reindex", "--json", "--younger")
+    assert '"put":2,' in done.stdout and '"deletions":1,' in done.stdout
+    kept = photos.page()[1]
+    assert sorted(one["url"] for one in kept) == sorted(ids[:2])
+    assert all(one["uid"] == 0 and one["name"] == "" and one["type"] == 1 for one in kept)
+    assert '"put":0,' in own.picstore("reindex", "--json", "--younger").stdout
+
+
+def test_reindex_marks_photos_without_a_picture(own):
+    photos = photos_of(own)
+    good = web.upload(own.varnish, own.token(), pictures.drawn(seed=75)).json()
+    _, lost = photos.put(uid=7, state=p.STORED, url=url(1))
+    assert '"lost":1,' in own.picstore("reindex", "--json", "--younger", "-n").stdout
+    assert photos.get(lost)["state"] == p.STORED
+    assert '"lost":1,' in own.picstore("reindex", "--json", "--younger").stdout
+    assert photos.get(lost)["state"] == p.LOST
+    assert photos.get(good["photoid"])["state"] == p.STORED
