@@ -223,9 +223,9 @@ static const struct conf_key keys[] = {
 		10 * MS, HOUR, "Longest wait for its answer, waiting for a back end included."),
 	KEY(admin_proxy, sess_check_svr_allow, LIST, proxy.sess_check.allow, "",
 		"Addresses and networks that may send its commands, besides those in allow."),
-	KEY(admin_proxy, metadata_dbsvr, LIST, proxy.metadata.servers, "127.0.0.1:7004",
-		"Back ends of metadata_dbsvr, which answers 0x10C0 to 0x10DF; none: it is not "
-		"served."),
+	KEY(admin_proxy, metadata_dbsvr, LIST, proxy.metadata.servers, "",
+		"Back ends of metadata_dbsvr, which answers 0x10C0 to 0x10DF; empty: that of this "
+		"machine, as [metadata_dbsvr] says; none: it is not served."),
 	LIMITED(admin_proxy, metadata_dbsvr_timeout, DURATION, proxy.metadata.timeout, "10s",
 		10 * MS, HOUR, "Longest wait for its answer, waiting for a back end included."),
 	KEY(admin_proxy, metadata_dbsvr_allow, LIST, proxy.metadata.allow, "",

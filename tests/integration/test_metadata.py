@@ -323,3 +323,55 @@ def test_reindex_marks_photos_without_a_picture(own):
     assert '"lost":1,' in own.picstore("reindex", "--json", "--younger").stdout
     assert photos.get(lost)["state"] == p.LOST
     assert photos.get(good["photoid"])["state"] == p.STORED
+
+
+def test_admin_proxy_carries_the_commands(own):
+    answer = web.upload(own.varnish, own.token("--uid", "7"), pictures.drawn(seed=77)).json()
+    with Picstore("127.0.0.1", own.admin_proxy) as client:
+        photos = Photos(client)
+        assert photos.get_url(answer["lloc"])["photoid"] == answer["photoid"]
+        assert refusal(photos.rename, answer["photoid"], "x", user=8) == p.NOT_ALLOWED
+        photos.rename(answer["photoid"], "x", user=7)
+        assert photos.page(p.LIST_USER, uid=7)[1][0]["name"] == "x"
+
+
+def test_photos_and_pictures_match_after_kills(installations):
+    one = installations({("metadata_dbsvr", "pending"): "2s",
+                         ("upload", "metadata"): "127.0.0.1:7004"}).start("--no-self-test")
+    photos = photos_of(one)
+    answered, stop = [], threading.Event()
+
+    def upload(worker):
+        number = 0
+        while not stop.is_set():
+            number += 1
+            try:
+                # A key may be used 30 times.
+                key = one.token("--uid", str(worker)) if number % 20 == 1 else key
+                answer = web.upload(one.varnish, key,
+                                    pictures.with_comment(PICTURE, worker * 100000 + number))
+            except OSError:
+                continue
+            if answer.status == 200:
+                answered.append(answer.json())
+    workers = [threading.Thread(target=upload, args=(n,)) for n in range(1, 5)]
+    for worker in workers:
+        worker.start()
+    for part in ("upload.cgi", "metadata_dbsvr", "storage_server-g01") * 2:
+        had = len(answered)
+        until(lambda h=had: len(answered) > h + 10, "uploads go through")
+        one.kill(part)
+    stop.set()
+    for worker in workers:
+        worker.join()
+    until(lambda: photos.page(states=1 << p.PENDING)[1] == [], "all are settled", 60)
+    rows, more, after = {}, True, 0
+    while more:
+        more, page = photos.page(after=after)
+        rows |= {row["url"]: row for row in page}
+        after = page[-1]["photoid"]
+    assert set(rows) == set(one.listed())
+    assert all(rows[a["lloc"]]["photoid"] == a["photoid"] for a in answered)
+
+
+PICTURE = pictures.drawn(seed=78)

@@ -68,6 +68,7 @@ struct proxy_conf *proxy_conf_new(const struct settings *settings, struct err *e
 		[PROXY_DELETE_LATER] = &settings->del,
 		[PROXY_DELETE_NOW] = &settings->cs_del,
 		[PROXY_SESSION] = &settings->sess_check,
+		[PROXY_METADATA] = &settings->metadata,
 	};
 	struct proxy_conf *conf = calloc(1, sizeof *conf);
 
