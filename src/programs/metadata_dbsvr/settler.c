@@ -39,6 +39,7 @@ struct search {
 	struct settler *settler;
 	struct photo pending[PENDING_MAX];
 	char found[PENDING_MAX][PHOTO_TEXT_MAX + 1];
+	bool wait[PENDING_MAX]; /* a picture that may be its own is too young to be given to it */
 	int count;
 	int64_t before; /* younger pictures may still be on their way to a photo of their own */
 	struct err err; /* the database failed */
@@ -58,7 +59,7 @@ static bool look_at(void *context, const struct engine_found *found)
 	char url[FILE_ID_TEXT_MAX + 1];
 	struct photo other;
 
-	if (found->what != ENGINE_FOUND_PICTURE || found->id.time > search->before)
+	if (found->what != ENGINE_FOUND_PICTURE)
 		return true;
 	for (int i = 0; i < search->count; i++) {
 		const struct photo *photo = &search->pending[i];
@@ -66,6 +67,10 @@ static bool look_at(void *context, const struct engine_found *found)
 		if (search->found[i][0] != '\0' || photo->length != found->id.size ||
 			photo->crc != found->id.crc || found->id.time + CLOCKS_S < photo->time)
 			continue;
+		if (found->id.time > search->before) {
+			search->wait[i] = true;
+			continue;
+		}
 		file_id_format(&found->id, url);
 		if (is_taken(search, url))
 			continue;
@@ -121,6 +126,7 @@ static int look(
 	if (local_pictures_are_all(settings, settler->client, group, &all, err) != 0)
 		return -1;
 	memset(search->found, 0, sizeof search->found);
+	memset(search->wait, 0, sizeof search->wait);
 	search->err.code = ERR_NONE;
 	if (local_pictures_walk(settings, look_at, search, &skipped, err) != 0)
 		return -1;
@@ -129,7 +135,7 @@ static int look(
 		return -1;
 	}
 	for (int i = 0; i < search->count; i++) {
-		if (search->found[i][0] == '\0' && (!all || skipped > 0))
+		if (search->found[i][0] == '\0' && (!all || skipped > 0 || search->wait[i]))
 			continue;
 		if (settle_one(settler, &search->pending[i], search->found[i], err) != 0)
 			return -1;
