@@ -106,7 +106,7 @@ int photo_client_settle(struct photo_client *client, uint64_t photoid, enum phot
 
 	snprintf(request.text, sizeof request.text, "%s", url);
 	for (int tries = 0; tries < SETTLE_TRIES; tries++) {
-		result = ask(client, &request, FRAME_REPEAT, NULL, err);
+		result = ask(client, &request, FRAME_ONCE, NULL, err);
 		if (result == 0 || (err->code != ERR_UNKNOWN && err->code != ERR_SERVICE_DOWN &&
 					   err->code != ERR_TIMEOUT))
 			return result;
