@@ -10,9 +10,10 @@
 missing_packages() {
 	local wanted installed
 	wanted=$(sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' "$@" | sort -u)
-	# dpkg-query complains about packages it does not know; they count as missing.
+	# dpkg-query fails when it has never heard of one of them, as on any fresh machine;
+	# under `pipefail` that must not end the caller's shell with an empty list.
 	# shellcheck disable=SC2086
-	installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' $wanted 2>/dev/null |
+	installed=$({ dpkg-query -W -f='${db:Status-Status} ${Package}\n' $wanted 2>/dev/null || true; } |
 		sed -n 's/^installed //p' | sort -u)
 	comm -23 <(printf '%s\n' "$wanted") <(printf '%s\n' "$installed")
 }
