@@ -5,11 +5,12 @@ import subprocess
 
 import pictures
 import web
-from installation import PICSTORE, TREE
+from installation import PICSTORE, TREE, user_options
 
 
 def script(one, name, *words, home=True):
     env = {**os.environ, "PICSTORE": str(PICSTORE), "PICSTORE_PORT_BASE": str(one.base)}
+    env.update(zip(["PICSTORE_USER"], user_options()[1:]))
     if home:
         env["PICSTORE_HOME"] = str(one.home)
     return subprocess.run([TREE / "scripts" / name, *words], env=env, check=False,

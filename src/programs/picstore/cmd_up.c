@@ -124,9 +124,19 @@ static int start_and_stay(struct up_tree *tree, struct up_place *place,
 	return up_tree_stay(tree, say_died, err);
 }
 
-static int up_run(struct cli *cli, const struct args *args)
+/* As root: whom a new home is given to. */
+static const char *chosen_user(const struct args *args)
 {
 	const char *user = args_value(args, "user");
+
+	if (user == NULL)
+		user = getenv("PICSTORE_USER");
+	return user == NULL || user[0] == '\0' ? "picstore" : user;
+}
+
+static int up_run(struct cli *cli, const struct args *args)
+{
+	const char *user = chosen_user(args);
 	struct settings *settings = NULL;
 	struct up_place place = { .lock = -1 };
 	struct up_parts parts;
@@ -156,7 +166,7 @@ static int up_run(struct cli *cli, const struct args *args)
 	if (status == 0)
 		status = up_place_find(&place, args_value(args, "home"), &err);
 	if (status == 0)
-		status = up_home_enter(&place, user == NULL ? "picstore" : user, &err);
+		status = up_home_enter(&place, user, &err);
 	if (status == 0)
 		status = up_home_open(&place, &err);
 	if (status == 0) {
@@ -202,7 +212,8 @@ static const struct arg_option options[] = {
 		"ports N+1 varnishd, N+2 lighttpd, N+3 tracker, N+4... storages, kept for later "
 		"starts (default: $PICSTORE_PORT_BASE, else what the settings say)" },
 	{ '\0', "user", "NAME",
-		"as root: whom the parts run as in a new home (default: picstore)" },
+		"as root: whom the parts run as in a new home (default: $PICSTORE_USER, "
+		"else picstore)" },
 	{ '\0', "no-self-test", NULL, "leave out the self-test after the start" },
 	{ 0 },
 };
