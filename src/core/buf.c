@@ -110,29 +110,29 @@ void buf_put_u8(struct buf *buf, uint8_t value)
 	buf_put(buf, &value, 1);
 }
 
-#define PUT(suffix, type, convert)                                                                 \
-	void buf_put_##suffix(struct buf *buf, type value)                                         \
-	{                                                                                          \
-		value = convert(value);                                                            \
-		buf_put(buf, &value, sizeof value);                                                \
-	}                                                                                          \
-	type load_##suffix(const uint8_t *p)                                                       \
-	{                                                                                          \
-		type value;                                                                        \
-                                                                                                   \
-		memcpy(&value, p, sizeof value);                                                   \
-		return convert(value);                                                             \
-	}                                                                                          \
-	void store_##suffix(uint8_t *p, type value)                                                \
-	{                                                                                          \
-		value = convert(value);                                                            \
-		memcpy(p, &value, sizeof value);                                                   \
-	}                                                                                          \
-	type cursor_get_##suffix(struct cursor *cursor)                                            \
-	{                                                                                          \
-		struct span bytes = cursor_get_span(cursor, sizeof(type));                         \
-                                                                                                   \
-		return bytes.len == 0 ? 0 : load_##suffix(bytes.data);                             \
+#define PUT(suffix, type, convert) \
+	void buf_put_##suffix(struct buf *buf, type value) \
+	{ \
+		value = convert(value); \
+		buf_put(buf, &value, sizeof value); \
+	} \
+	type load_##suffix(const uint8_t *p) \
+	{ \
+		type value; \
+\
+		memcpy(&value, p, sizeof value); \
+		return convert(value); \
+	} \
+	void store_##suffix(uint8_t *p, type value) \
+	{ \
+		value = convert(value); \
+		memcpy(p, &value, sizeof value); \
+	} \
+	type cursor_get_##suffix(struct cursor *cursor) \
+	{ \
+		struct span bytes = cursor_get_span(cursor, sizeof(type)); \
+\
+		return bytes.len == 0 ? 0 : load_##suffix(bytes.data); \
 	}
 
 /* Each conversion is its own inverse. */

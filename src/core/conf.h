@@ -24,14 +24,13 @@
 #include <stdint.h>
 
 enum conf_type {
-	CONF_TEXT,  /* char *: any text, may be empty */
-	CONF_PATH,  /* char *: made absolute; a relative one is relative to the file's folder */
-	CONF_PATHS, /* struct conf_list: as CONF_PATH; such paths have no white space or commas */
-	CONF_BOOL,  /* bool: yes/no, true/false, on/off, 1/0 */
-	CONF_INT,   /* int64_t: decimal, within min and max */
-	CONF_SIZE,  /* int64_t: bytes, with K, M, G, T for powers of 1024 */
-	CONF_DURATION, /* int64_t: milliseconds, from ms, s, m, h, d; a unit is needed, except for 0
-			*/
+	CONF_TEXT,     /* char *: any text, may be empty */
+	CONF_PATH,     /* char *: made absolute; a relative one is relative to the file's folder */
+	CONF_PATHS,    /* struct conf_list: as CONF_PATH; such paths have no white space or commas */
+	CONF_BOOL,     /* bool: yes/no, true/false, on/off, 1/0 */
+	CONF_INT,      /* int64_t: decimal, within min and max */
+	CONF_SIZE,     /* int64_t: bytes, with K, M, G, T for powers of 1024 */
+	CONF_DURATION, /* int64_t: milliseconds, from ms, s, m, h, d; a unit is needed, except for 0 */
 	CONF_MODE,     /* int64_t: a file mode, octal: 660 in the file is 0660 in the struct */
 	CONF_CHOICE,   /* int64_t: index of a word in `choices` */
 	CONF_ADDRESS,  /* char *: "host:port", "[v6]:port" or "unix:/path" */
@@ -80,7 +79,8 @@ int conf_read_text(const struct conf_table *table, const char *file, const char 
 	void *target, struct err *err);
 
 /* The same from the file itself; at most 1 MB. */
-int conf_read_file(const struct conf_table *table, const char *file, void *target, struct err *err);
+int conf_read_file(
+	const struct conf_table *table, const char *file, void *target, struct err *err);
 
 /* Set one key from a text, as a command-line option does ("tracker.listen=..." comes
  * apart at the caller).  Of a named section `target` is the instance.  A relative path

@@ -17,10 +17,10 @@ enum {
 };
 
 #define BIT_32BIT_SIZE (UINT64_C(1) << 63)
-#define BIT_TRUNK      (UINT64_C(1) << 59)
-#define BIT_APPENDER   (UINT64_C(1) << 58)
-#define BITS_RANDOM    (UINT64_C(0x7fffff) << 32)
-#define BITS_SIZE      UINT64_C(0xffffffff)
+#define BIT_TRUNK (UINT64_C(1) << 59)
+#define BIT_APPENDER (UINT64_C(1) << 58)
+#define BITS_RANDOM (UINT64_C(0x7fffff) << 32)
+#define BITS_SIZE UINT64_C(0xffffffff)
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -177,8 +177,7 @@ static bool size_field_ok(uint64_t field)
 {
 	if ((field & BIT_32BIT_SIZE) == 0)
 		return field >> 32 != 0 && field >> 55 == 0;
-	return (field & ~(BIT_32BIT_SIZE | BIT_TRUNK | BIT_APPENDER | BITS_RANDOM | BITS_SIZE)) ==
-	       0;
+	return (field & ~(BIT_32BIT_SIZE | BIT_TRUNK | BIT_APPENDER | BITS_RANDOM | BITS_SIZE)) == 0;
 }
 
 static bool parse_name(struct span name, struct file_id *id)
@@ -199,8 +198,7 @@ static bool parse_name(struct span name, struct file_id *id)
 	id->dir = (uint16_t)(high << 8 | low);
 	decode_base(raw, id);
 	if (id->kind == FILE_ID_TRUNK) {
-		if (name.len < FILE_ID_TRUNK_NAME_LEN ||
-			!base64_decode(text + at, TRUNK_LEN, trunk))
+		if (name.len < FILE_ID_TRUNK_NAME_LEN || !base64_decode(text + at, TRUNK_LEN, trunk))
 			return false;
 		id->trunk = load_be32(trunk);
 		id->trunk_offset = load_be32(trunk + 4);
@@ -241,8 +239,8 @@ bool file_id_parse(struct span text, struct file_id *id)
 	if (slash == NULL)
 		return false;
 	group_len = (size_t)(slash - text.data);
-	return file_id_parse_name(
-		span_of(text.data, group_len), span_of(slash + 1, text.len - group_len - 1), id);
+	return file_id_parse_name(span_of(text.data, group_len),
+		span_of(slash + 1, text.len - group_len - 1), id);
 }
 
 bool file_id_make(struct file_id *id, uint32_t pad)
@@ -260,8 +258,7 @@ bool file_id_make(struct file_id *id, uint32_t pad)
 	store_be32(raw + 4, id->time);
 	store_be64(raw + 8, BIT_32BIT_SIZE | (uint64_t)id->random << 32 | id->size);
 	store_be32(raw + 16, id->crc);
-	snprintf(out.name, sizeof out.name, "M%02X/%02X/%02X/", id->path, id->dir >> 8,
-		id->dir & 255);
+	snprintf(out.name, sizeof out.name, "M%02X/%02X/%02X/", id->path, id->dir >> 8, id->dir & 255);
 	base64_encode(raw, BASE_BYTES, out.name + DIRS_LEN);
 	at = out.name + DIRS_LEN + BASE_LEN;
 	for (size_t i = 0; i < digits; i++, pad /= 10)

@@ -52,20 +52,19 @@ enum file_id_kind {
 
 struct file_id {
 	char group[FILE_ID_GROUP_MAX + 1];
-	char name[FILE_ID_NAME_MAX +
-		  1]; /* without the group; the whole truth, the rest is decoded */
+	char name[FILE_ID_NAME_MAX + 1]; /* without the group; the whole truth, the rest is decoded */
 	uint8_t name_len;
 
 	enum file_id_kind kind;
-	uint8_t path;      /* the number behind M */
-	uint16_t dir;      /* HH and LL as one number */
-	uint8_t source[4]; /* as in the name */
-	bool source_is_id; /* source is a storage id, not an address */
-	uint32_t time;     /* Unix seconds */
-	uint64_t size;     /* bytes; 0 and meaningless for an appender */
-	uint32_t random;   /* 23 bits */
+	uint8_t path;        /* the number behind M */
+	uint16_t dir;        /* HH and LL as one number */
+	uint8_t source[4];   /* as in the name */
+	bool source_is_id;   /* source is a storage id, not an address */
+	uint32_t time;       /* Unix seconds */
+	uint64_t size;       /* bytes; 0 and meaningless for an appender */
+	uint32_t random;     /* 23 bits */
 	uint32_t crc;
-	char ext[FILE_ID_EXT_MAX + 1];            /* without the dot; of a slave its own */
+	char ext[FILE_ID_EXT_MAX + 1]; /* without the dot; of a slave its own */
 	uint32_t trunk, trunk_offset, trunk_slot; /* of a trunk file */
 };
 

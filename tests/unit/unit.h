@@ -21,10 +21,10 @@ void unit_add(const char *name, CMUnitTestFunction function);
 /* An empty folder for this test alone; removed when the program ends. */
 const char *unit_scratch(void);
 
-#define TEST(name)                                                                                 \
-	static void test_##name(void **state);                                                     \
-	__attribute__((constructor)) static void add_##name(void)                                  \
-	{                                                                                          \
-		unit_add(#name, test_##name);                                                      \
-	}                                                                                          \
+#define TEST(name) \
+	static void test_##name(void **state); \
+	__attribute__((constructor)) static void add_##name(void) \
+	{ \
+		unit_add(#name, test_##name); \
+	} \
 	static void test_##name(__attribute__((unused)) void **state)

@@ -39,7 +39,8 @@ const char *unit_scratch(void)
 	return folders[folder_count++] = folder;
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *walk)
+static int remove_entry(
+	const char *path, const struct stat *st, int type, struct FTW *walk)
 {
 	(void)st;
 	(void)type;

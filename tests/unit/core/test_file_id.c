@@ -85,8 +85,7 @@ TEST(knows_slave_files)
 
 TEST(knows_long_and_missing_extensions)
 {
-	assert_string_equal(
-		parsed("g01/M00/00/00/fwAAAmsC23SAA6L1AAAAAzUkQcI.tar.gz").ext, "tar.gz");
+	assert_string_equal(parsed("g01/M00/00/00/fwAAAmsC23SAA6L1AAAAAzUkQcI.tar.gz").ext, "tar.gz");
 	assert_string_equal(parsed("g01/M00/00/00/fwAAAmsC23SAazflAAAAAzUkQcI3491171").ext, "");
 }
 
@@ -117,20 +116,23 @@ TEST(makes_no_name_with_a_bad_group_or_extension)
 TEST(refuses_any_other_text)
 {
 	static const char *const bad[] = {
-		"", "g01", "g01/", "/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768.jpg",
-		"g01/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768.jp",  /* a character short */
-		"g01/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRZ768.jpg", /* bits behind the 20 bytes */
-		"g01/m00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768.jpg", /* lower case m */
-		"g01/M0a/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768.jpg", /* lower case hex */
+		"",
+		"g01",
+		"g01/",
+		"/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768.jpg",
+		"g01/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768.jp",    /* a character short */
+		"g01/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRZ768.jpg",   /* bits behind the 20 bytes */
+		"g01/m00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768.jpg",   /* lower case m */
+		"g01/M0a/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768.jpg",   /* lower case hex */
 		"g01/M00/0/000/CgEBxVxREbmAUETXAAEqVyZGQRY768.jpg",
 		"g01//M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768.jpg",
 		"g01/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY76%38.jpg", /* an escape */
 		"g01/M00/00/00/../../../../etc/passwd/aaaaaaa768.jpg",
 		"g-1/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768.jpg",
 		"group67890abcdefgh/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768.jpg",
-		"g01/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768_jpg", /* no dot */
+		"g01/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768_jpg",   /* no dot */
 		"g01/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768.jpg/a",
-		"g01/M00/00/00/CgEBxVxREbn_UETXAAEqVyZGQRY768.jpg", /* bits that no one sets */
+		"g01/M00/00/00/CgEBxVxREbn_UETXAAEqVyZGQRY768.jpg",   /* bits that no one sets */
 	};
 	struct file_id id = parsed(SAMPLE), before = id;
 
