@@ -1,4 +1,5 @@
 """test_sessions.py - sess_check_svr, as clients and upload.cgi meet it."""
+import base64
 import hashlib
 import json
 import shutil
@@ -6,6 +7,7 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -118,6 +120,29 @@ def test_racing_connections_share_one_count(services, store):
     assert refused == [KEY_EXPIRED] * 130
 
 
+def test_a_key_is_not_counted_anew_in_its_last_second(services, store):
+    """A use that was found good in that second may be counted in the next."""
+    service = services(store[0]).start()
+    key = service.token("--expires", "2s").encode()
+    ends = time.time() + 2
+    body = struct.pack("<HH", 0, len(key)) + key
+    passed = []
+
+    def use():
+        with service.dial() as one:
+            while time.time() < ends + 1:
+                one.sendall(b"".join(package(0x10B5, seq, body) for seq in range(200)))
+                codes = [r[3] for r in replies(one, 200)]
+                assert set(codes) <= {0, KEY_EXPIRED}
+                passed.append(codes.count(0))
+    threads = [threading.Thread(target=use) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(passed) > 3 and sum(passed) == 30
+
+
 def test_no_use_is_forgotten_when_it_is_killed_under_load(services):
     service = services(FOLDER + "checks = 1000000\n").start()
     key = service.token()
@@ -195,6 +220,14 @@ def test_whatever_is_sent_is_counted_when_keys_are_not_verified(services):
         assert refusal(client.session_use, "a session of somebody else's") == KEY_EXPIRED
 
 
+@pytest.mark.parametrize("limit", ["0", "-1", "1000001", "x"])
+def test_a_limit_that_is_none_is_refused(services, limit):
+    service = services(FOLDER + f"checks = {limit}\n")
+    done = subprocess.run([service.program, "-c", service.conf, "--port", str(service.port)],
+                          check=False, capture_output=True, text=True, timeout=30)
+    assert done.returncode != 0 and "checks" in done.stderr
+
+
 def test_no_key_is_stored(services):
     service = services().start()
     key = service.token()
@@ -203,7 +236,9 @@ def test_no_key_is_stored(services):
     service.stop()
     stored = b"".join(path.read_bytes() for path in (service.scratch / "counts").iterdir())
     assert key.encode() not in stored and key.split(".")[2].encode() not in stored
-    assert hashlib.sha256(key.encode()).digest() in stored
+    claims = key.split(".")[1]
+    issued = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["iat"]
+    assert hashlib.sha256(key.encode() + struct.pack("<Q", issued)).digest() in stored
 
 
 def test_redis_gone_and_back(services, tmp_path):

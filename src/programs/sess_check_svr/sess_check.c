@@ -1,9 +1,8 @@
 #include "programs/sess_check_svr/sess_check.h"
 
-#include "auth/upload_key.h"
 #include "core/clock.h"
 #include "core/log.h"
-#include "programs/sess_check_svr/sess_store.h"
+#include "programs/sess_check_svr/sess_key.h"
 #include "session/session_rules.h"
 
 #include <assert.h>
@@ -161,39 +160,22 @@ static void *count_thread(void *argument)
 
 /* ---- the loop's thread ---- */
 
-/* Is the key good, and until when? */
-static int look_at(
-	struct sess_check *check, struct span key, int64_t now, int64_t *ends, struct err *err)
-{
-	const struct settings *settings = check->settings;
-	struct upload_key found;
-
-	if (key.len == 0)
-		return err_set(err, ERR_NO_KEY, "there is no session key in it");
-	if (settings->sess_check_verify) {
-		if (upload_key_check(&check->rules, key, now, &found, err) != 0)
-			return -1;
-		*ends = found.expires;
-		return 0;
-	}
-	*ends = now + (settings->key_max_age + settings->key_clock_ahead) / MS_PER_S;
-	return 0;
-}
-
 void sess_check_begin(void *state, struct frame_request *request)
 {
 	struct sess_check *check = state;
 	struct package_session session;
+	struct sess_count count = { 0 };
 	struct err err = { 0 };
 	struct job *job;
-	int64_t ends = 0;
 
 	if (!package_session_decode(request->body, request->order, &session)) {
 		err_set(&err, ERR_BAD_REQUEST, "its body is not that of a session check");
 		frame_service_reply(request, NULL, &err);
 		return;
 	}
-	if (look_at(check, session.key, clock_unix(), &ends, &err) != 0) {
+	count.use = session.what == SESSION_USE;
+	if (sess_key_look(
+		    check->settings, &check->rules, session.key, clock_unix(), &count, &err) != 0) {
 		add(SESS_BAD_KEYS, 1);
 		frame_service_reply(request, NULL, &err);
 		return;
@@ -201,9 +183,7 @@ void sess_check_begin(void *state, struct frame_request *request)
 	job = calloc(1, sizeof *job);
 	assert(job != NULL);
 	job->request = request;
-	job->count.use = session.what == SESSION_USE;
-	job->count.ends = ends;
-	digest(session.key, job->count.key);
+	job->count = count;
 	pthread_mutex_lock(&check->lock);
 	*check->last = job;
 	check->last = &job->next;

@@ -11,7 +11,7 @@
 struct sess_count {
 	uint8_t key[DIGEST_LEN];
 	bool use;      /* count a use, unless there were `limit` already; else only look */
-	int64_t ends;  /* Unix seconds from which on the key is not valid anyway */
+	int64_t ends;  /* Unix seconds from which on the count is of no use any more */
 	uint32_t used; /* result */
 	bool refused;  /* result: there were `limit` uses already */
 };
@@ -25,7 +25,7 @@ struct sess_store {
 	 * counted, and none may be let pass. */
 	int (*count)(void *store, struct sess_count *counts, size_t count, uint32_t limit,
 		int64_t now, struct err *err);
-	/* Forget some of the keys that ended before `now`; returns how many, 0 when there
+	/* Forget some of the counts that ended before `now`; returns how many, 0 when there
 	 * are none, or -1.  NULL: it forgets by itself. */
 	int64_t (*forget)(void *store, int64_t now, struct err *err);
 	void (*close)(void *store); /* NULL is fine */

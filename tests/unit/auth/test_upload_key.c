@@ -2,6 +2,8 @@
 #include "unit.h"
 
 #include <jwt.h>
+#include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,6 +129,31 @@ TEST(refuses_texts_that_are_no_keys)
 		if (code_at(&r, bad[i], issued) != ERR_BAD_KEY)
 			fail_msg("'%s' is not a bad key", bad[i]);
 	assert_int_equal(code_at(&r, "", issued), ERR_NO_KEY);
+}
+
+/* The six bytes behind the fields are all that tells a key of ours from others. */
+TEST(every_byte_behind_the_fields_is_looked_at)
+{
+	struct upload_key_rules r = rules();
+	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	uint8_t last[8], sealed[8], secret[16];
+	char text[UPLOAD_KEY_DES_LEN + 1];
+	int len;
+
+	memcpy(secret, r.des_secret, 8);
+	memcpy(secret + 8, r.des_secret, 8);
+	for (size_t at = 1; at < sizeof last; at++) {
+		memcpy(last, "\1\0\0\0\0\0\0\0", sizeof last);
+		last[at] = 1;
+		assert_int_equal(EVP_EncryptInit_ex2(ctx, EVP_des_ede(), secret, NULL, NULL), 1);
+		assert_int_equal(EVP_EncryptUpdate(ctx, sealed, &len, last, sizeof last), 1);
+		strcpy(text, vector);
+		for (size_t i = 0; i < sizeof sealed; i++)
+			snprintf(text + 32 + 2 * i, 3, "%02x", sealed[i]);
+		/* the first is is_head's upper half */
+		assert_int_equal(code_at(&r, text, issued), at == 1 ? ERR_NONE : ERR_BAD_KEY);
+	}
+	EVP_CIPHER_CTX_free(ctx);
 }
 
 TEST(another_secret_makes_another_key)
