@@ -50,9 +50,18 @@ enum fdfs_cmd {
 	FDFS_TRUNCATE = 36,
 	FDFS_REGENERATE = 38,
 	/* tracker */
+	FDFS_RUN_STATE = 64, /* this and the others in proto_stats.h are for monitoring tools */
+	FDFS_STORAGE_IDS = 69,
+	FDFS_STORAGE_ID = 70,
+	FDFS_STORAGE_STATUS = 71,
+	FDFS_PARAMETERS = 75,
 	FDFS_LIST_GROUP = 90,
 	FDFS_LIST_GROUPS = 91,
 	FDFS_LIST_STORAGES = 92,
+	FDFS_LEADER = 95,
+	FDFS_TRACKER_STATS = 96,
+	FDFS_STORAGE_STATS = 97,
+	FDFS_VOLUME_STATS = 98,
 	FDFS_QUERY_STORE_ONE = 101,
 	FDFS_QUERY_FETCH_ONE = 102,
 	FDFS_QUERY_UPDATE = 103,
@@ -93,6 +102,7 @@ enum fdfs_ip_width { /* in the order of the setting fdfs.ip_width */
 enum fdfs_layout {           /* in the order of the setting fdfs.record_layout */
 	FDFS_LAYOUT_CURRENT, /* V6.15: GROUP 113, STORAGE 487 (517 with wide addresses) */
 	FDFS_LAYOUT_105_612, /* V5.04 to V6.10: GROUP 105, STORAGE 612 (642 with wide ones) */
+	FDFS_LAYOUT_105_600, /* up to V5.03: the same without connections, and never wide */
 };
 
 /* ---- headers ---- */
@@ -337,7 +347,8 @@ bool fdfs_get_storage_record(struct span record, struct fdfs_storage_record *out
  *     u8    version of this body, 1
  *     u8    state, enum fdfs_state
  *     u8    flags: bit 0 the engine is shared: any storage of the group has all files;
- *           bit 1 takes uploads; bit 2 serves reads
+ *           bit 1 takes uploads and changes; bit 2 serves reads; bit 3 takes changes of
+ *           the files that it has, though no uploads
  *     u8    unused, 0
  *     c16   group
  *     c16   storage id: what stands in file names as source, as text
@@ -348,7 +359,7 @@ bool fdfs_get_storage_record(struct span record, struct fdfs_storage_record *out
  *     u32   connections, u32 most connections so far
  *     42 * i64  counters, as in the STORAGE record
  *     u16   store paths; for each i64 total, i64 free, i64 reserved, in bytes; free is
- *           what the disk has, the reserve is not yet taken off */
+ *           what uploads may still take: the reserve is taken off */
 struct fdfs_path_space {
 	uint64_t total, free, reserved;
 };
@@ -356,6 +367,7 @@ struct fdfs_path_space {
 struct fdfs_beat {
 	uint8_t state;
 	bool shared, writable, readable;
+	bool draining; /* if not writable: changes are taken all the same */
 	char group[FDFS_GROUP_WIDTH + 1];
 	char id[FDFS_ID_WIDTH + 1];
 	struct fdfs_address address;

@@ -10,6 +10,7 @@ enum {
 	BEAT_SHARED = 1,
 	BEAT_WRITABLE = 2,
 	BEAT_READABLE = 4,
+	BEAT_DRAINING = 8,
 	BEAT_SPACE_BITS = 54, /* of one path: the sum of 256 of them fits 64 bits */
 };
 
@@ -20,7 +21,7 @@ enum { GROUP_LEN = 113, GROUP_LEN_OLD = 105 };
 void fdfs_put_group_record(
 	struct buf *out, enum fdfs_layout layout, const struct fdfs_group_record *record)
 {
-	bool old = layout == FDFS_LAYOUT_105_612;
+	bool old = layout != FDFS_LAYOUT_CURRENT;
 
 	buf_put_field(out, record->name, FDFS_GROUP_WIDTH + 1);
 	buf_put_be64(out, record->total_mib);
@@ -113,13 +114,25 @@ static const struct layout layouts[] = {
 	{ 600, 16, 6, false, false, false }, /* up to V5.03 */
 };
 
-enum { LAYOUTS = sizeof layouts / sizeof layouts[0], DOMAIN_WIDTH = 128 };
+enum {
+	LAYOUTS = sizeof layouts / sizeof layouts[0],
+	LAYOUT_OLD = 2, /* numbers in `layouts`; the wide form stands behind the narrow one */
+	LAYOUT_OLDEST = 6,
+	DOMAIN_WIDTH = 128,
+};
+
+static const struct layout *shape_of(enum fdfs_layout layout, enum fdfs_ip_width width)
+{
+	if (layout == FDFS_LAYOUT_105_600)
+		return &layouts[LAYOUT_OLDEST];
+	return &layouts[(layout == FDFS_LAYOUT_105_612 ? LAYOUT_OLD : 0) +
+			(width == FDFS_IP_46 ? 1 : 0)];
+}
 
 void fdfs_put_storage_record(struct buf *out, enum fdfs_layout layout, enum fdfs_ip_width width,
 	const struct fdfs_storage_record *record)
 {
-	const struct layout *shape =
-		&layouts[(layout == FDFS_LAYOUT_105_612 ? 2 : 0) + (width == FDFS_IP_46 ? 1 : 0)];
+	const struct layout *shape = shape_of(layout, width);
 	char version[9];
 
 	snprintf(version, sizeof version, "%.*s", shape->version, record->version);
@@ -145,9 +158,11 @@ void fdfs_put_storage_record(struct buf *out, enum fdfs_layout layout, enum fdfs
 	buf_put_be64(out, record->port);
 	if (!shape->modern)
 		buf_put_be64(out, record->http_port);
-	buf_put_be32(out, record->connections_allocated);
-	buf_put_be32(out, record->connections);
-	buf_put_be32(out, record->connections_max);
+	if (shape->connections) {
+		buf_put_be32(out, record->connections_allocated);
+		buf_put_be32(out, record->connections);
+		buf_put_be32(out, record->connections_max);
+	}
 	for (int i = 0; i < FDFS_COUNTERS; i++)
 		buf_put_be64(out, record->counters[i]);
 	buf_put_u8(out, record->trunk_server);
@@ -231,7 +246,8 @@ void fdfs_put_beat(struct buf *out, const struct fdfs_beat *beat)
 	buf_put_u8(out, beat->state);
 	buf_put_u8(out,
 		(uint8_t)((beat->shared ? BEAT_SHARED : 0) | (beat->writable ? BEAT_WRITABLE : 0) |
-			  (beat->readable ? BEAT_READABLE : 0)));
+			  (beat->readable ? BEAT_READABLE : 0) |
+			  (beat->draining ? BEAT_DRAINING : 0)));
 	buf_put_u8(out, 0);
 	buf_put_field(out, beat->group, FDFS_GROUP_WIDTH);
 	buf_put_field(out, beat->id, FDFS_ID_WIDTH);
@@ -275,6 +291,7 @@ bool fdfs_get_beat(struct span body, struct fdfs_beat *beat)
 	beat->shared = (flags & BEAT_SHARED) != 0;
 	beat->writable = (flags & BEAT_WRITABLE) != 0;
 	beat->readable = (flags & BEAT_READABLE) != 0;
+	beat->draining = (flags & BEAT_DRAINING) != 0;
 	cursor_get_field(&in, beat->group, FDFS_GROUP_WIDTH);
 	cursor_get_field(&in, beat->id, FDFS_ID_WIDTH);
 	cursor_get_field(&in, beat->address.ip, FDFS_IP_MAX);

@@ -23,6 +23,7 @@ struct storage_settings {
 	char *listen;    /* FastDFS protocol, address to bind */
 	char *advertise; /* address that clients are told, when empty that of `listen` */
 	int64_t id;      /* storage id for file names (1 to 16777215); 0: the advertised IPv4 */
+	int64_t mode;    /* index into "read-write|draining|read-only" */
 	struct conf_list store_path; /* folders, M00 first */
 	int64_t engine;              /* index into "volume|faulty|file" */
 	int64_t volume_size;         /* greatest size of one volume */
@@ -85,14 +86,15 @@ struct settings {
 	struct conf_list allow;  /* addresses or networks (a.b.c.d/n) that may use ours */
 	int64_t max_connections; /* a server */
 	int64_t ip_width;        /* index into "16|46" */
-	int64_t record_layout;   /* index into "current|105-612" */
+	int64_t record_layout;   /* index into "current|105-612|105-600" */
 
 	/* [tracker] */
 	char *tracker_listen;
-	int64_t store_lookup;  /* index into "round-robin|most-free|group" */
-	char *store_group;     /* for "group" */
-	int64_t beat_interval; /* how often a storage reports */
-	int64_t beat_timeout;  /* silent for so long is down */
+	char *tracker_advertise; /* for monitoring tools; when empty, tracker_listen */
+	int64_t store_lookup;    /* index into "round-robin|most-free|group" */
+	char *store_group;       /* for "group" */
+	int64_t beat_interval;   /* how often a storage reports */
+	int64_t beat_timeout;    /* silent for so long is down */
 
 	/* [storage NAME] */
 	struct storage_settings *storages;

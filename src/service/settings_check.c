@@ -82,15 +82,22 @@ static const char *group_of(const struct storage_settings *storage)
 static int check_advertise(const struct storage_settings *storage, struct err *err)
 {
 	struct address address;
-	uint8_t raw[4];
+	uint8_t raw[16];
 
 	if (!address_parse(storage->listen, &address) || address.is_unix)
 		return err_set(err, ERR_CONFIG, "listen must be host:port");
 	if (storage->advertise[0] == '\0')
 		return 0;
-	if (!address_parse(storage->advertise, &address) ||
-		inet_pton(AF_INET, address.host, raw) != 1)
-		return err_set(err, ERR_CONFIG, "advertise must be an IPv4 address and a port");
+	if (!address_parse(storage->advertise, &address) || address.is_unix || address.port == 0 ||
+		(inet_pton(AF_INET, address.host, raw) != 1 &&
+			inet_pton(AF_INET6, address.host, raw) != 1))
+		return err_set(
+			err, ERR_CONFIG, "advertise must be an address in digits and a port");
+	if (strchr(address.host, ':') != NULL && storage->id == 0)
+		return err_set(err, ERR_CONFIG,
+			"id must be set: %.50s is not IPv4 and does not fit into the names of "
+			"files",
+			address.host);
 	return 0;
 }
 

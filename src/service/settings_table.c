@@ -58,12 +58,15 @@ static const struct conf_key keys[] = {
 	CHOICE(fdfs, ip_width, ip_width, "16", "16|46",
 		"Bytes of an address field in the FastDFS protocol: 16, or 46 for clusters "
 		"that use IPv6."),
-	CHOICE(fdfs, record_layout, record_layout, "current", "current|105-612",
+	CHOICE(fdfs, record_layout, record_layout, "current", "current|105-612|105-600",
 		"Layout of group and storage records that monitoring clients are sent: of "
-		"FastDFS V6.16, or of the versions before V6.13."),
+		"FastDFS V6.16, of V5.04 to V6.10, or of the versions before."),
 
 	KEY(tracker, listen, ADDRESS, tracker_listen, "127.0.0.1:22122",
 		"Address of tracker_server."),
+	KEY(tracker, advertise, ADDRESS, tracker_advertise, "",
+		"Address that monitoring tools are told when they ask who leads; empty: that of "
+		"listen."),
 	CHOICE(tracker, store_lookup, store_lookup, "round-robin", "round-robin|most-free|group",
 		"How the group of an upload is chosen: in turn, by free space, or always "
 		"store_group."),
@@ -76,10 +79,14 @@ static const struct conf_key keys[] = {
 	STORAGE(group, TEXT, "", "Group that the storage belongs to; empty: its NAME."),
 	STORAGE(listen, ADDRESS, "127.0.0.1:23000", "Address of this storage_server."),
 	STORAGE(advertise, ADDRESS, "",
-		"Address that clients are told, IPv4 and port; empty: that of listen."),
+		"Address that clients are told, digits and port, behind NAT for example; empty: "
+		"that of listen. IPv6 needs id and fdfs.ip_width = 46."),
 	STORAGE_LIMITED(id, INT, "0", 0, 16777215,
 		"Number that stands for this storage in the ids of pictures; 0: its "
 		"advertised address does."),
+	STORAGE_CHOICE(mode, "read-write", "read-write|draining|read-only",
+		"What it takes: everything; no uploads, only changes and deletes of what it has; "
+		"or reads alone. Read again at SIGHUP."),
 	STORAGE(store_path, PATHS, "",
 		"Folders for the volumes, one a disk, M00 first; their order is part of the "
 		"ids and must stay."),

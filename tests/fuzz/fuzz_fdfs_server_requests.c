@@ -33,6 +33,22 @@ static bool readable(uint8_t cmd, struct span reply)
 		return fdfs_group_records(reply, &len, &count);
 	case FDFS_LIST_STORAGES:
 		return fdfs_storage_records(reply, &len, &count);
+	case FDFS_RUN_STATE:
+		return reply.len == FDFS_RUN_STATE_LEN;
+	case FDFS_STORAGE_IDS:
+		return reply.len >= 8 && load_be32(reply.data + 4) <= load_be32(reply.data);
+	case FDFS_STORAGE_ID:
+		return reply.len >= 1 && reply.len <= FDFS_ID_WIDTH;
+	case FDFS_STORAGE_STATUS:
+		return reply.len == FDFS_STORAGE_STATUS_LEN;
+	case FDFS_PARAMETERS:
+		return reply.len > 0 && reply.data[reply.len - 1] == '\n';
+	case FDFS_TRACKER_STATS:
+		return reply.len == 1 + FDFS_TRACKER_STAT_LEN;
+	case FDFS_STORAGE_STATS:
+		return reply.len == 6 + load_be32(reply.data + 2) * (size_t)FDFS_STORAGE_STAT_LEN;
+	case FDFS_VOLUME_STATS:
+		return reply.len == 5 + load_be32(reply.data + 1) * (size_t)FDFS_VOLUME_STAT_LEN;
 	default:
 		return reply.len == 0;
 	}
@@ -94,7 +110,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct span body = { 0 };
 
 		tracker.ip_width = header.status & 1 ? FDFS_IP_46 : FDFS_IP_16;
-		tracker.layout = header.status & 2 ? FDFS_LAYOUT_105_612 : FDFS_LAYOUT_CURRENT;
+		tracker.layout = header.status & 2   ? FDFS_LAYOUT_105_612
+				 : header.status & 4 ? FDFS_LAYOUT_105_600
+						     : FDFS_LAYOUT_CURRENT;
 		if (header.len >= 0 && (uint64_t)header.len <= cursor_left(&in))
 			body = cursor_get_span(&in, (size_t)header.len);
 		ask_storage(&header, body);

@@ -14,6 +14,7 @@ static const struct service storage_server = {
 	.open = storage_open,     /* opens the engine, begins to report */
 	.run = storage_run,       /* answers */
 	.stop = storage_stop,
+	.reload = storage_reload, /* read-write, draining, read-only */
 	.close = storage_close,
 };
 

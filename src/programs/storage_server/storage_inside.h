@@ -15,6 +15,7 @@ struct storage {
 	uint8_t source[4];           /* as in the ids that are made */
 	char source_text[FDFS_ID_WIDTH + 1];
 	enum fdfs_ip_width ip_width;
+	_Atomic(enum storage_mode) mode;
 
 	struct allow allow;
 	struct fdfs_troubles troubles;

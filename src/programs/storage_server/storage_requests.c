@@ -109,3 +109,28 @@ uint8_t storage_status(enum err_code code, uint8_t flags)
 		return FDFS_STATUS_CORRUPT;
 	return (uint8_t)err_fdfs_status(code);
 }
+
+int storage_permit(enum storage_mode mode, uint8_t cmd, struct err *err)
+{
+	switch (cmd) {
+	case FDFS_UPLOAD:
+	case FDFS_UPLOAD_APPENDER:
+		if (mode != STORAGE_READ_WRITE)
+			return err_set(err, ERR_FULL, "this storage is %s and takes no uploads",
+				mode == STORAGE_DRAINING ? "draining" : "read-only");
+		return 0;
+	case FDFS_DELETE:
+	case FDFS_SET_METADATA:
+	case FDFS_UPLOAD_SLAVE:
+	case FDFS_APPEND:
+	case FDFS_MODIFY:
+	case FDFS_TRUNCATE:
+	case FDFS_REGENERATE:
+		if (mode == STORAGE_READ_ONLY)
+			return err_set(
+				err, ERR_BUSY, "this storage is read-only and takes no changes");
+		return 0;
+	default:
+		return 0;
+	}
+}

@@ -16,6 +16,16 @@ struct storage_limits {
 	uint64_t max_file_size;
 };
 
+enum storage_mode { /* in the order of the setting storage.mode */
+	STORAGE_READ_WRITE,
+	STORAGE_DRAINING,  /* no new files; slaves and metadata belong to files that are there */
+	STORAGE_READ_ONLY, /* nothing changes, deletes are no exception */
+};
+
+/* Whether `cmd` is answered in that mode.  Returns 0, or -1 with ERR_FULL for uploads, so
+ * that clients go elsewhere with them, and ERR_BUSY for changes. */
+int storage_permit(enum storage_mode mode, uint8_t cmd, struct err *err);
+
 /* How much of a request's body is read; see struct net_verdict.  A body that is too long
  * to be read only to be thrown away is left on its way: the connection is closed. */
 enum storage_intake {

@@ -121,6 +121,10 @@ static void on_request(void *context, struct net_request *request)
 		answer_uncollected(storage, request, &header);
 		return;
 	}
+	if (storage_permit(storage->mode, header.cmd, &err) != 0) {
+		storage_fail(request, &err);
+		return;
+	}
 	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
 		if (commands[i].cmd == header.cmd) {
 			commands[i].answer(storage, request);
@@ -174,8 +178,9 @@ static bool fill_beat(void *context, struct fdfs_beat *beat)
 
 	*beat = (struct fdfs_beat){
 		.state = FDFS_STATE_ACTIVE,
-		.writable = true,
+		.writable = storage->mode == STORAGE_READ_WRITE,
 		.readable = true,
+		.draining = storage->mode == STORAGE_DRAINING,
 		.address = storage->address,
 		.started = storage->started,
 		.connections = (uint32_t)net_server_connections(storage->server),
@@ -300,6 +305,7 @@ int storage_open(struct service_context *context, struct err *err)
 		.max_file_size = (uint64_t)storage->own->max_file_size,
 	};
 	storage->ip_width = (enum fdfs_ip_width)settings->ip_width;
+	storage->mode = (enum storage_mode)storage->own->mode;
 	storage->started = clock_unix();
 	if (storage_identify(storage, err) != 0)
 		return -1;
@@ -327,6 +333,23 @@ void storage_stop(struct service_context *context)
 
 	storage_report_end(storage->report); /* nobody is sent here from now on */
 	net_loop_stop(storage->loop);
+}
+
+/* The mode alone: the rest needs another start. */
+int storage_reload(struct service_context *context, const struct settings *fresh, struct err *err)
+{
+	static const char *const names[] = { "read-write", "draining", "read-only" };
+	struct storage *storage = context->state;
+	const struct storage_settings *own = settings_storage(fresh, context->instance, err);
+
+	if (own == NULL)
+		return -1;
+	if ((enum storage_mode)own->mode != storage->mode) {
+		storage->mode = (enum storage_mode)own->mode;
+		log_info("this storage is %s from now on", names[own->mode]);
+		storage_report_now(storage->report);
+	}
+	return 0;
 }
 
 void storage_close(struct service_context *context)

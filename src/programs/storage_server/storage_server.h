@@ -35,4 +35,5 @@ int storage_listen(struct service_context *context, struct err *err);
 int storage_open(struct service_context *context, struct err *err);
 int storage_run(struct service_context *context, struct err *err);
 void storage_stop(struct service_context *context);
+int storage_reload(struct service_context *context, const struct settings *fresh, struct err *err);
 void storage_close(struct service_context *context);

@@ -112,6 +112,10 @@ int cluster_beat(struct cluster *cluster, const struct fdfs_beat *beat, const vo
 			"group %s has a storage %s already, at %s:%u; two need an id each",
 			beat->group, beat->id, storage->beat.address.ip,
 			storage->beat.address.port);
+	/* At the address of one that is known there is that one, under a new id. */
+	for (size_t i = 0; i < group->count && storage == NULL; i++)
+		if (same_address(&group->storages[i]->beat.address, &beat->address))
+			storage = group->storages[i];
 	if (storage == NULL) {
 		storage = make_room(cluster, group, now_ms);
 		if (storage == NULL)
@@ -150,6 +154,13 @@ void cluster_changes(struct cluster *cluster, int64_t now_ms,
 }
 
 /* ---- uploads ---- */
+
+bool cluster_id_is_number(const struct cluster_storage *storage)
+{
+	const char *id = storage->beat.id;
+
+	return id[0] != '\0' && id[strspn(id, "0123456789")] == '\0';
+}
 
 uint64_t cluster_room(const struct cluster_storage *storage)
 {
@@ -281,27 +292,39 @@ int cluster_store(struct cluster *cluster, const char *name, bool all, int64_t n
 
 /* ---- files ---- */
 
-/* The storage that took the file in, as far as its name tells. */
+/* The storage that took the file in, as far as its name tells: the one with that id, else
+ * the only one at that address, which has since been given a number. */
 static const struct cluster_storage *find_source(
 	const struct cluster_group *group, const struct fdfs_file_request *file)
 {
+	const struct cluster_storage *there = NULL;
 	struct file_id id;
 	char source[16];
+	size_t count = 0;
 
 	if (!file_id_parse_name(span_str(file->group), file->name, &id))
 		return NULL;
 	file_id_source_text(&id, source);
-	for (size_t i = 0; i < group->count; i++)
-		if (strcmp(group->storages[i]->beat.id, source) == 0)
-			return group->storages[i];
-	return NULL;
+	for (size_t i = 0; i < group->count; i++) {
+		const struct cluster_storage *storage = group->storages[i];
+
+		if (strcmp(storage->beat.id, source) == 0)
+			return storage;
+		if (!id.source_is_id && strcmp(storage->beat.address.ip, source) == 0) {
+			there = storage;
+			count++;
+		}
+	}
+	return count == 1 ? there : NULL;
 }
 
 static bool fits(const struct cluster *cluster, const struct cluster_storage *storage,
 	enum cluster_use use, int64_t now_ms)
 {
+	const struct fdfs_beat *beat = &storage->beat;
+
 	return cluster_is_up(cluster, storage, now_ms) &&
-	       (use == CLUSTER_READ ? storage->beat.readable : storage->beat.writable);
+	       (use == CLUSTER_READ ? beat->readable : beat->writable || beat->draining);
 }
 
 int cluster_fetch(struct cluster *cluster, const struct fdfs_file_request *file,

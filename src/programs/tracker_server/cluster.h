@@ -6,7 +6,8 @@
  * that is what tells "down" from "never heard of".
  *
  * Files of a storage whose engine is not shared are on that storage alone: its id, which
- * stands in a file's name as its source, leads to it. */
+ * stands in a file's name as its source, leads to it.  Files with an address as their
+ * source stay where they are when the storage there is given a number as its id. */
 #pragma once
 
 #include "core/err.h"
@@ -64,6 +65,9 @@ void cluster_link_ended(struct cluster *cluster, const void *link);
 bool cluster_is_up(
 	const struct cluster *cluster, const struct cluster_storage *storage, int64_t now_ms);
 
+/* True if the storage's id is a number for file names, not its address. */
+bool cluster_id_is_number(const struct cluster_storage *storage);
+
 /* Bytes that uploads to `storage` may still take, on all its paths. */
 uint64_t cluster_room(const struct cluster_storage *storage);
 
@@ -83,7 +87,7 @@ void cluster_changes(struct cluster *cluster, int64_t now_ms,
 int cluster_store(struct cluster *cluster, const char *group, bool all, int64_t now_ms,
 	struct fdfs_route *route, struct err *err);
 
-enum cluster_use { CLUSTER_READ, CLUSTER_CHANGE };
+enum cluster_use { CLUSTER_READ, CLUSTER_CHANGE }; /* a draining storage takes changes */
 
 /* Where the file is.  `all`: every storage that has it, the best first. */
 int cluster_fetch(struct cluster *cluster, const struct fdfs_file_request *file,

@@ -1,23 +1,22 @@
-#include "programs/tracker_server/tracker_answers.h"
+#include "programs/tracker_server/tracker_inside.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { MIB_SHIFT = 20, SUBDIRS = 256, PRIORITY = 10 };
 
-struct question {
-	struct tracker_answers *tracker;
-	uint8_t cmd;
-	struct span body;
-	int64_t now_ms;
-	struct buf *out;
-	struct err *err;
-};
-
-static int bad_length(const struct question *q)
+int tracker_bad_length(const struct question *q)
 {
 	return err_set(q->err, ERR_BAD_REQUEST, "command %u does not have a body of %zu bytes",
 		q->cmd, q->body.len);
+}
+
+const struct cluster_group *tracker_find_group(const struct question *q, const char *name)
+{
+	const struct cluster_group *group = cluster_find(&q->tracker->cluster, name);
+
+	if (group == NULL)
+		err_set(q->err, ERR_NOT_FOUND, "there is no group %s", name);
+	return group;
 }
 
 static int answer_store(const struct question *q, bool in_group, bool all)
@@ -26,7 +25,7 @@ static int answer_store(const struct question *q, bool in_group, bool all)
 	struct fdfs_route route;
 
 	if (in_group ? !fdfs_get_group(q->body, group) : q->body.len != 0)
-		return bad_length(q);
+		return tracker_bad_length(q);
 	if (cluster_store(&q->tracker->cluster, in_group ? group : NULL, all, q->now_ms, &route,
 		    q->err) != 0)
 		return -1;
@@ -40,30 +39,31 @@ static int answer_fetch(const struct question *q, enum cluster_use use, bool all
 	struct fdfs_route route;
 
 	if (!fdfs_get_file_request(q->body, &file) || file.name.len < FDFS_NAME_MIN)
-		return bad_length(q);
+		return tracker_bad_length(q);
 	if (cluster_fetch(&q->tracker->cluster, &file, use, all, q->now_ms, &route, q->err) != 0)
 		return -1;
 	fdfs_put_fetch(q->out, q->tracker->ip_width, &route);
 	return 0;
 }
 
-static void put_group(const struct question *q, const struct cluster_group *group)
+void tracker_group_record(const struct question *q, const struct cluster_group *group,
+	struct fdfs_group_record *record)
 {
 	const struct cluster *cluster = &q->tracker->cluster;
-	struct fdfs_group_record record = { .subdirs = SUBDIRS, .trunk_file = -1 };
 	uint64_t total = 0, free = 0, reserved = 0;
 
-	memcpy(record.name, group->name, sizeof record.name);
-	record.storages = group->count;
+	*record = (struct fdfs_group_record){ .subdirs = SUBDIRS, .trunk_file = -1 };
+	memcpy(record->name, group->name, sizeof record->name);
+	record->storages = group->count;
 	for (size_t i = 0; i < group->count; i++) {
 		const struct fdfs_beat *beat = &group->storages[i]->beat;
 
-		record.port = beat->address.port;
-		record.paths = beat->path_count;
+		record->port = beat->address.port;
+		record->paths = beat->path_count;
 		if (!cluster_is_up(cluster, group->storages[i], q->now_ms))
 			continue;
-		record.readable += beat->readable;
-		record.writable += beat->writable && cluster_room(group->storages[i]) > 0;
+		record->readable += beat->readable;
+		record->writable += beat->writable && cluster_room(group->storages[i]) > 0;
 		/* Storages that share an engine show the same space. */
 		if (beat->shared && total > 0)
 			continue;
@@ -73,9 +73,16 @@ static void put_group(const struct question *q, const struct cluster_group *grou
 			reserved += beat->paths[p].reserved;
 		}
 	}
-	record.total_mib = total >> MIB_SHIFT;
-	record.free_mib = free >> MIB_SHIFT;
-	record.reserved_mib = reserved >> MIB_SHIFT;
+	record->total_mib = total >> MIB_SHIFT;
+	record->free_mib = free >> MIB_SHIFT;
+	record->reserved_mib = reserved >> MIB_SHIFT;
+}
+
+static void put_group(const struct question *q, const struct cluster_group *group)
+{
+	struct fdfs_group_record record;
+
+	tracker_group_record(q, group, &record);
 	fdfs_put_group_record(q->out, q->tracker->layout, &record);
 }
 
@@ -85,10 +92,10 @@ static int answer_list_group(const struct question *q)
 	const struct cluster_group *group;
 
 	if (!fdfs_get_group(q->body, name))
-		return bad_length(q);
-	group = cluster_find(&q->tracker->cluster, name);
+		return tracker_bad_length(q);
+	group = tracker_find_group(q, name);
 	if (group == NULL)
-		return err_set(q->err, ERR_NOT_FOUND, "there is no group %s", name);
+		return -1;
 	put_group(q, group);
 	return 0;
 }
@@ -98,17 +105,20 @@ static int answer_list_groups(const struct question *q)
 	const struct cluster *cluster = &q->tracker->cluster;
 
 	if (q->body.len != 0)
-		return bad_length(q);
+		return tracker_bad_length(q);
 	for (size_t i = 0; i < cluster->count; i++)
 		put_group(q, cluster->groups[i]);
 	return 0;
 }
 
-static void put_storage(const struct question *q, const struct cluster_storage *storage)
+void tracker_storage_record(const struct question *q, const struct cluster_storage *storage,
+	struct fdfs_storage_record *record)
 {
 	const struct fdfs_beat *beat = &storage->beat;
 	bool up = cluster_is_up(&q->tracker->cluster, storage, q->now_ms);
-	struct fdfs_storage_record record = {
+	uint64_t total = 0, free = 0, reserved = 0;
+
+	*record = (struct fdfs_storage_record){
 		.state = up ? FDFS_STATE_ACTIVE : FDFS_STATE_OFFLINE,
 		.mode = (uint8_t)((beat->readable ? FDFS_MODE_READ : 0) |
 				  (beat->writable ? FDFS_MODE_WRITE : 0)),
@@ -122,21 +132,26 @@ static void put_storage(const struct question *q, const struct cluster_storage *
 		.connections = beat->connections,
 		.connections_max = beat->connections_max,
 	};
-	uint64_t total = 0, free = 0, reserved = 0;
-
-	memcpy(record.id, beat->id, sizeof record.id);
-	memcpy(record.ip, beat->address.ip, sizeof record.ip);
-	memcpy(record.version, beat->version, sizeof record.version);
-	memcpy(record.counters, beat->counters, sizeof record.counters);
-	record.counters[FDFS_LAST_BEAT] = (uint64_t)storage->beat_time;
+	memcpy(record->id, beat->id, sizeof record->id);
+	memcpy(record->ip, beat->address.ip, sizeof record->ip);
+	memcpy(record->version, beat->version, sizeof record->version);
+	memcpy(record->counters, beat->counters, sizeof record->counters);
+	record->counters[FDFS_LAST_BEAT] = (uint64_t)storage->beat_time;
 	for (int p = 0; p < beat->path_count; p++) {
 		total += beat->paths[p].total;
 		free += beat->paths[p].free + beat->paths[p].reserved;
 		reserved += beat->paths[p].reserved;
 	}
-	record.total_mib = total >> MIB_SHIFT;
-	record.free_mib = free >> MIB_SHIFT;
-	record.reserved_mib = reserved >> MIB_SHIFT;
+	record->total_mib = total >> MIB_SHIFT;
+	record->free_mib = free >> MIB_SHIFT;
+	record->reserved_mib = reserved >> MIB_SHIFT;
+}
+
+static void put_storage(const struct question *q, const struct cluster_storage *storage)
+{
+	struct fdfs_storage_record record;
+
+	tracker_storage_record(q, storage, &record);
 	fdfs_put_storage_record(q->out, q->tracker->layout, q->tracker->ip_width, &record);
 }
 
@@ -147,10 +162,10 @@ static int answer_list_storages(const struct question *q)
 	bool found = false;
 
 	if (!fdfs_get_list_request(q->body, &request))
-		return bad_length(q);
-	group = cluster_find(&q->tracker->cluster, request.group);
+		return tracker_bad_length(q);
+	group = tracker_find_group(q, request.group);
 	if (group == NULL)
-		return err_set(q->err, ERR_NOT_FOUND, "there is no group %s", request.group);
+		return -1;
 	for (size_t i = 0; i < group->count; i++) {
 		const struct fdfs_beat *beat = &group->storages[i]->beat;
 
@@ -166,20 +181,21 @@ static int answer_list_storages(const struct question *q)
 	return 0;
 }
 
-static int answer_beat(const struct question *q, const void *link, int64_t now)
+static int answer_beat(const struct question *q, const void *link)
 {
 	struct fdfs_beat beat;
 
 	if (!fdfs_get_beat(q->body, &beat))
 		return err_set(q->err, ERR_BAD_REQUEST,
 			"that is not a beat of a storage_server of this version");
-	return cluster_beat(&q->tracker->cluster, &beat, link, q->now_ms, now, q->err);
+	return cluster_beat(&q->tracker->cluster, &beat, link, q->now_ms, q->now, q->err);
 }
 
 int tracker_answer(struct tracker_answers *tracker, uint8_t cmd, struct span body, const void *link,
 	int64_t now_ms, int64_t now, struct buf *out, struct err *err)
 {
-	const struct question q = { tracker, cmd, body, now_ms, out, err };
+	const struct question q = { tracker, cmd, body, now_ms, now, out, err };
+	int result;
 
 	switch (cmd) {
 	case FDFS_QUERY_STORE_ONE:
@@ -203,10 +219,12 @@ int tracker_answer(struct tracker_answers *tracker, uint8_t cmd, struct span bod
 	case FDFS_LIST_STORAGES:
 		return answer_list_storages(&q);
 	case FDFS_BEAT:
-		return answer_beat(&q, link, now);
+		return answer_beat(&q, link);
 	case FDFS_ACTIVE_TEST:
-		return body.len == 0 ? 0 : bad_length(&q);
+		return body.len == 0 ? 0 : tracker_bad_length(&q);
 	default:
+		if (tracker_stats_answer(&q, &result))
+			return result;
 		return err_set(err, ERR_BAD_REQUEST, "there is no command %u", cmd);
 	}
 }

@@ -2,12 +2,22 @@
  * sockets: the cluster and the times are given. */
 #pragma once
 
+#include "fdfs/proto_stats.h"
 #include "programs/tracker_server/cluster.h"
 
-enum { TRACKER_BODY_MAX = 16384 }; /* a longer request closes the connection */
+enum { TRACKER_BODY_MAX = 256 << 10 }; /* a longer request closes the connection */
+
+/* What this tracker tells about itself. */
+struct tracker_self {
+	char endpoint[FDFS_ENDPOINT_WIDTH + 1]; /* "ip:port"; empty: not known */
+	char version[9];
+	int64_t started; /* Unix seconds */
+	uint32_t connections, connections_max;
+};
 
 struct tracker_answers {
 	struct cluster cluster;
+	struct tracker_self self;
 	enum fdfs_ip_width ip_width;
 	enum fdfs_layout layout;
 };

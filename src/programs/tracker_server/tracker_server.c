@@ -1,5 +1,6 @@
 #include "programs/tracker_server/tracker_server.h"
 
+#include "core/address.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "fdfs/fdfs_server.h"
@@ -7,7 +8,11 @@
 #include "programs/tracker_server/tracker_answers.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "picstore_build.h"
 
 enum { BACKLOG = 1024, TICK_MS = 100, REPLY_MAX = 32 << 20 };
 
@@ -59,6 +64,9 @@ static void on_tick(void *context)
 {
 	struct tracker *tracker = context;
 
+	tracker->answers.self.connections = (uint32_t)net_server_connections(tracker->server);
+	tracker->answers.self.connections_max = (uint32_t)net_server_connections_max(
+		tracker->server);
 	tracker_counters[TRACKER_CONNECTIONS].value = net_server_connections(tracker->server);
 	cluster_changes(&tracker->answers.cluster, clock_mono_ms(), on_change, tracker);
 }
@@ -159,6 +167,26 @@ static void expect_groups(struct cluster *cluster, const struct settings *settin
 		cluster_expect(cluster, settings->storages[i].group);
 }
 
+/* Nobody can be told of "all addresses": then the endpoint stays empty. */
+static void describe_self(
+	struct tracker_self *self, const struct settings *settings, const char *bound)
+{
+	const char *text = settings->tracker_advertise[0] != '\0' ? settings->tracker_advertise
+								  : bound;
+	struct fdfs_address told;
+	struct address address;
+
+	self->started = clock_unix();
+	snprintf(self->version, sizeof self->version, "%.8s", PICSTORE_VERSION);
+	if (!address_parse(text, &address) || address.is_unix ||
+		strlen(address.host) > FDFS_IP_MAX || strcmp(address.host, "0.0.0.0") == 0 ||
+		strcmp(address.host, "::") == 0)
+		return;
+	snprintf(told.ip, sizeof told.ip, "%.*s", FDFS_IP_MAX, address.host);
+	told.port = address.port;
+	fdfs_endpoint(&told, self->endpoint);
+}
+
 static void count_troubles(struct fdfs_troubles *troubles)
 {
 	troubles->counters[NET_REFUSED] = &tracker_counters[TRACKER_REFUSED].value;
@@ -193,6 +221,7 @@ int tracker_open(struct service_context *context, struct err *err)
 	if (tracker->loop == NULL)
 		return -1;
 	bind_text(tracker->fd, address);
+	describe_self(&tracker->answers.self, settings, address);
 	conf.fd = tracker->fd;
 	tracker->fd = -1;
 	tracker->server = net_server_new(tracker->loop, &conf, err);

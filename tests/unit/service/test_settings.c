@@ -89,8 +89,11 @@ TEST(settings_that_do_not_fit_each_other_are_refused)
 		{ "[storage g01]\nstore_path=/a\nlisten=unix:/a\n",
 			"/etc/p.conf: [storage g01]: listen must be host:port" },
 		{ "[storage g01]\nstore_path=/a\nadvertise=localhost:1\n",
-			"/etc/p.conf: [storage g01]: advertise must be an IPv4 address and a "
+			"/etc/p.conf: [storage g01]: advertise must be an address in digits and a "
 			"port" },
+		{ "[storage g01]\nstore_path=/a\nadvertise=[fd00::1]:1\n",
+			"/etc/p.conf: [storage g01]: id must be set: fd00::1 is not IPv4 and does "
+			"not fit into the names of files" },
 		{ "[storage g01]\nstore_path=/a\nmax_file_size=300M\n",
 			"/etc/p.conf: [storage g01]: upload_memory is less than max_file_size" },
 		{ "[storage g01]\nstore_path=/a\nvolume_size=1M\n",

@@ -61,6 +61,30 @@ static int read_file(const char *group, const char *name)
 	return storage_status(err.code, 0);
 }
 
+TEST(a_mode_says_which_commands_are_taken)
+{
+	static const uint8_t uploads[] = { FDFS_UPLOAD, FDFS_UPLOAD_APPENDER },
+			     changes[] = { FDFS_DELETE, FDFS_SET_METADATA, FDFS_UPLOAD_SLAVE,
+				     FDFS_APPEND, FDFS_MODIFY, FDFS_TRUNCATE, FDFS_REGENERATE },
+			     reads[] = { FDFS_DOWNLOAD, FDFS_FILE_INFO, FDFS_GET_METADATA,
+				     FDFS_ACTIVE_TEST };
+	struct err err;
+
+	for (size_t i = 0; i < sizeof uploads; i++) {
+		assert_int_equal(storage_permit(STORAGE_READ_WRITE, uploads[i], &err), 0);
+		assert_int_equal(storage_permit(STORAGE_DRAINING, uploads[i], &err), -1);
+		assert_int_equal(err_fdfs_status(err.code), ENOSPC);
+		assert_int_equal(storage_permit(STORAGE_READ_ONLY, uploads[i], &err), -1);
+	}
+	for (size_t i = 0; i < sizeof changes; i++) {
+		assert_int_equal(storage_permit(STORAGE_DRAINING, changes[i], &err), 0);
+		assert_int_equal(storage_permit(STORAGE_READ_ONLY, changes[i], &err), -1);
+		assert_int_equal(err_fdfs_status(err.code), EBUSY);
+	}
+	for (size_t i = 0; i < sizeof reads; i++)
+		assert_int_equal(storage_permit(STORAGE_READ_ONLY, reads[i], &err), 0);
+}
+
 TEST(names_are_checked_before_anything_else)
 {
 	static const char *const bad[] = {

@@ -232,6 +232,41 @@ TEST(a_file_is_where_it_was_taken_in)
 	assert_int_equal(err.code, ERR_NOT_FOUND);
 }
 
+TEST(a_file_stays_where_its_storage_is_given_a_number)
+{
+	begin(CLUSTER_ROUND_ROBIN, "");
+	beats("g01", 1, 5, 0);
+	beats("g01", 2, 5, 0);
+	snprintf(beat.id, sizeof beat.id, "100002");
+	cluster_link_ended(&cluster, &links[2]);
+	assert_int_equal(cluster_beat(&cluster, &beat, &links[12], 0, 0, &err), 0);
+	assert_int_equal(cluster.groups[0]->count, 2);
+	for (int i = 0; i < 2; i++) {
+		assert_string_equal(fetch("g01", 1, CLUSTER_READ, 0), "10.0.0.1");
+		assert_string_equal(fetch("g01", 2, CLUSTER_READ, 0), "10.0.0.2");
+	}
+}
+
+TEST(a_draining_storage_takes_changes_and_no_uploads)
+{
+	begin(CLUSTER_ROUND_ROBIN, "");
+	beats("g01", 1, 5, 0);
+	beats("g01", 2, 5, 0);
+	beat.writable = false;
+	beat.draining = true;
+	assert_int_equal(cluster_beat(&cluster, &beat, &links[2], 0, 0, &err), 0);
+	for (int i = 0; i < 3; i++)
+		expect_store(NULL, "g01", "10.0.0.1");
+	assert_string_equal(fetch("g01", 2, CLUSTER_READ, 0), "10.0.0.2");
+	assert_string_equal(fetch("g01", 2, CLUSTER_CHANGE, 0), "10.0.0.2");
+	beat.draining = false; /* read-only */
+	assert_int_equal(cluster_beat(&cluster, &beat, &links[2], 0, 0, &err), 0);
+	assert_string_equal(fetch("g01", 2, CLUSTER_READ, 0), "10.0.0.2");
+	assert_string_equal(fetch("g01", 2, CLUSTER_CHANGE, 0), "none");
+	cluster_link_ended(&cluster, &links[1]);
+	expect_no_store(NULL, 0, ERR_NOT_FOUND);
+}
+
 TEST(a_shared_engine_answers_from_anywhere)
 {
 	struct fdfs_file_request file;

@@ -114,6 +114,9 @@ TEST(lists_groups_sorted_in_both_layouts)
 	tracker.layout = FDFS_LAYOUT_105_612;
 	assert_int_equal(ask(FDFS_LIST_GROUPS, "", 0), 0);
 	assert_int_equal(out.len, 2 * 105);
+	tracker.layout = FDFS_LAYOUT_105_600;
+	assert_int_equal(ask(FDFS_LIST_GROUPS, "", 0), 0);
+	assert_int_equal(out.len, 2 * 105);
 }
 
 TEST(lists_storages_of_a_group)
