@@ -15,6 +15,8 @@ struct fdfs_client *fdfs_client_new(const struct fdfs_client_conf *conf, struct 
 		abort();
 	client->connect_ms = conf->connect_timeout_ms;
 	client->network_ms = conf->network_timeout_ms;
+	client->patience_ms = conf->patience_ms != 0 ? conf->patience_ms : conf->network_timeout_ms;
+	client->repeat_uploads = conf->repeat_uploads;
 	client->max_file_size = conf->max_file_size;
 	client->pool = fdfs_pool_new(conf->idle_connections);
 	client->trackers = fdfs_trackers_new(conf, client->pool, err);
@@ -59,6 +61,13 @@ const struct fdfs_peer *fdfs_tried_next(struct fdfs_tried *tried, const struct f
 		}
 	}
 	return NULL;
+}
+
+bool fdfs_tried_knows_more(const struct fdfs_tried *tried, const struct fdfs_route *route)
+{
+	struct fdfs_tried copy = *tried;
+
+	return fdfs_tried_next(&copy, route) != NULL;
 }
 
 bool fdfs_client_is_exact(const struct file_id *id)

@@ -4,7 +4,11 @@
  * Calls block until they have an outcome or their deadline passes; many threads may
  * use one client at once.  Connections are kept and shared.  Trackers are tried in
  * turn; a request that reads is repeated on another storage, one that changes
- * something only if it surely was not done; otherwise the outcome is ERR_UNKNOWN. */
+ * something only if it surely was not done; otherwise the outcome is ERR_UNKNOWN.
+ *
+ * Who is silent is not waited for to the end: after `patience_ms` the next tracker is
+ * asked, and a storage is left if the trackers say that it is down, or, when reading, that
+ * another one has the file too. */
 #pragma once
 
 #include "core/buf.h"
@@ -18,8 +22,12 @@ struct fdfs_client_conf {
 	size_t tracker_count;
 	int64_t connect_timeout_ms;
 	int64_t network_timeout_ms; /* of one whole call */
-	size_t max_file_size;       /* a longer announced body is refused */
-	size_t idle_connections;    /* the most that are kept, to each server */
+	int64_t patience_ms;        /* with who is silent; 0: network_timeout_ms */
+	/* An upload whose outcome is unknown, as its storage went away, is sent to another one.
+	 * At worst a copy stays behind whose id nobody has. */
+	bool repeat_uploads;
+	size_t max_file_size;    /* a longer announced body is refused */
+	size_t idle_connections; /* the most that are kept, to each server */
 };
 
 /* NULL with err if a tracker's address cannot be read.  Connects to nobody yet. */

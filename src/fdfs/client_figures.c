@@ -1,4 +1,5 @@
 /* client_figures.c - what trackers tell about groups and storages. */
+#include "core/clock.h"
 #include "fdfs/client_inside.h"
 
 #include <stdio.h>
@@ -46,20 +47,17 @@ out:
 	return result;
 }
 
-int fdfs_storages(struct fdfs_client *client, const char *group, struct fdfs_storage **out,
-	size_t *count, struct err *err)
+static int storages_until(struct fdfs_client *client, const char *group, int64_t deadline,
+	struct fdfs_storage **out, size_t *count, struct err *err)
 {
 	struct fdfs_storage *storages;
-	struct err local;
 	struct buf body;
 	size_t len, n;
 	int result = -1;
 
-	if (err == NULL)
-		err = &local;
 	buf_init(&body, FDFS_TRACKER_REPLY_MAX);
-	if (fdfs_trackers_ask_group(client->trackers, FDFS_LIST_STORAGES, group,
-		    fdfs_client_deadline(client), &body, err) < 0)
+	if (fdfs_trackers_ask_group(
+		    client->trackers, FDFS_LIST_STORAGES, group, deadline, &body, err) < 0)
 		goto out;
 	if (!fdfs_storage_records(buf_span(&body), &len, &n)) {
 		fdfs_trackers_nonsense("a list of storages", err);
@@ -98,4 +96,30 @@ int fdfs_storages(struct fdfs_client *client, const char *group, struct fdfs_sto
 out:
 	buf_fini(&body);
 	return result;
+}
+
+int fdfs_storages(struct fdfs_client *client, const char *group, struct fdfs_storage **out,
+	size_t *count, struct err *err)
+{
+	struct err local;
+
+	return storages_until(client, group, fdfs_client_deadline(client), out, count,
+		err != NULL ? err : &local);
+}
+
+bool fdfs_client_is_up(struct fdfs_client *client, const char *group, const struct fdfs_peer *peer)
+{
+	int64_t deadline = clock_mono_ms() + client->connect_ms;
+	struct fdfs_storage *storages = NULL;
+	size_t count = 0;
+	bool up = false;
+	struct err err;
+
+	if (storages_until(client, group, deadline, &storages, &count, &err) != 0)
+		return true;
+	for (size_t i = 0; i < count && !up; i++)
+		up = storages[i].port == peer->port && strcmp(storages[i].ip, peer->host) == 0 &&
+		     storages[i].state == FDFS_STATE_ACTIVE;
+	free(storages);
+	return up;
 }

@@ -102,10 +102,36 @@ nonsense:
 		call->peer->text);
 }
 
-/* Ask one storage. */
-static int file_ask(struct fdfs_client *client, const struct fdfs_peer *peer, int64_t deadline,
-	struct file_call *want, struct err *err)
+struct wait {
+	struct fdfs_client *client;
+	const struct fdfs_peer *peer;
+	const struct file_call *want;
+	const struct fdfs_tried *tried;
+};
+
+/* The storage is silent: whether to leave it. */
+static bool give_up(void *context)
 {
+	const struct wait *wait = context;
+	struct fdfs_client *client = wait->client;
+	const struct file_id *id = wait->want->id;
+	int64_t deadline = clock_mono_ms() + client->connect_ms;
+	struct fdfs_route route;
+	struct err err;
+
+	if (!fdfs_client_is_up(client, id->group, wait->peer))
+		return true;
+	return wait->want->cmd != FDFS_DELETE &&
+	       fdfs_trackers_route_file(
+		       client->trackers, FDFS_QUERY_FETCH_ALL, id, deadline, &route, &err) == 0 &&
+	       fdfs_tried_knows_more(wait->tried, &route);
+}
+
+/* Ask one storage. */
+static int file_ask(struct fdfs_client *client, const struct fdfs_peer *peer,
+	const struct fdfs_tried *tried, int64_t deadline, struct file_call *want, struct err *err)
+{
+	struct wait wait = { client, peer, want, tried };
 	struct buf head;
 	struct fdfs_call call = {
 		.peer = peer,
@@ -113,6 +139,9 @@ static int file_ask(struct fdfs_client *client, const struct fdfs_peer *peer, in
 		.max_reply = want->cmd == FDFS_DOWNLOAD ? client->max_file_size : 1024,
 		.connect_ms = client->connect_ms,
 		.deadline = deadline,
+		.patience_ms = client->patience_ms,
+		.give_up = give_up,
+		.context = &wait,
 	};
 	bool clean;
 	int result;
@@ -167,7 +196,7 @@ static int file_read(struct fdfs_client *client, struct file_call *want, struct 
 			continue;
 		}
 		while ((peer = fdfs_tried_next(&tried, &route)) != NULL) {
-			if (file_ask(client, peer, deadline, want, err) == 0)
+			if (file_ask(client, peer, &tried, deadline, want, err) == 0)
 				return 0;
 			if (!may_be_elsewhere(want->id, err->code))
 				return -1;
@@ -231,7 +260,7 @@ int fdfs_delete(struct fdfs_client *client, const struct file_id *id, struct err
 			*err = kept;
 			return -1;
 		}
-		if (file_ask(client, peer, deadline, &want, err) == 0)
+		if (file_ask(client, peer, &tried, deadline, &want, err) == 0)
 			return 0;
 		if (!want.not_done || (err->code != ERR_UNREACHABLE && err->code != ERR_TIMEOUT))
 			return -1;

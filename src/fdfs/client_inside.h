@@ -11,7 +11,8 @@ enum {
 };
 
 struct fdfs_client {
-	int64_t connect_ms, network_ms;
+	int64_t connect_ms, network_ms, patience_ms;
+	bool repeat_uploads;
 	size_t max_file_size;
 	struct fdfs_pool *pool;
 	struct fdfs_trackers *trackers;
@@ -29,6 +30,12 @@ struct fdfs_tried {
 /* The next storage of `route` that has not been tried; it counts as tried now.  NULL if
  * there is none, or if enough of them have failed. */
 const struct fdfs_peer *fdfs_tried_next(struct fdfs_tried *tried, const struct fdfs_route *route);
+
+/* True if `route` names a storage that has not been tried. */
+bool fdfs_tried_knows_more(const struct fdfs_tried *tried, const struct fdfs_route *route);
+
+/* What the trackers say of a storage that is silent; true also if they cannot be asked. */
+bool fdfs_client_is_up(struct fdfs_client *client, const char *group, const struct fdfs_peer *peer);
 
 /* True if the id says what its file contains: not of slaves and appenders. */
 bool fdfs_client_is_exact(const struct file_id *id);

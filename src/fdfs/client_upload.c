@@ -48,11 +48,26 @@ static int refused(const struct fdfs_call *call, struct err *err)
 		call->peer->text, call->status, err_meaning(code));
 }
 
+struct wait {
+	struct fdfs_client *client;
+	const struct fdfs_peer *peer;
+	const char *group;
+};
+
+/* The storage is silent: one that is up may still be writing, and is left its time. */
+static bool give_up(void *context)
+{
+	const struct wait *wait = context;
+
+	return !fdfs_client_is_up(wait->client, wait->group, wait->peer);
+}
+
 /* Send to one storage.  `*not_done` says, after a failure, that nothing was stored. */
 static int upload_to(struct fdfs_client *client, const struct fdfs_peer *peer,
 	const struct fdfs_route *route, const struct fdfs_upload_request *request, int64_t deadline,
 	struct file_id *id, bool *not_done, struct err *err)
 {
+	struct wait wait = { client, peer, route->group };
 	struct buf head;
 	struct fdfs_call call = {
 		.peer = peer,
@@ -60,6 +75,9 @@ static int upload_to(struct fdfs_client *client, const struct fdfs_peer *peer,
 		.max_reply = 1024,
 		.connect_ms = client->connect_ms,
 		.deadline = deadline,
+		.patience_ms = client->patience_ms,
+		.give_up = give_up,
+		.context = &wait,
 	};
 	size_t begun;
 	int result;
@@ -110,6 +128,15 @@ static int upload_route(struct fdfs_client *client, const char *group, int64_t d
 	return 0;
 }
 
+/* Whether the picture may be sent to another storage after `err`. */
+static bool may_go_elsewhere(const struct fdfs_client *client, bool not_done, enum err_code code)
+{
+	if (!not_done)
+		return client->repeat_uploads && code == ERR_UNKNOWN;
+	return code == ERR_UNREACHABLE || code == ERR_TIMEOUT || code == ERR_FULL ||
+	       code == ERR_BUSY;
+}
+
 int fdfs_upload(struct fdfs_client *client, const char *group, struct span content, const char *ext,
 	struct file_id *id, struct err *err)
 {
@@ -144,10 +171,10 @@ int fdfs_upload(struct fdfs_client *client, const char *group, struct span conte
 		request.path = route.path;
 		if (upload_to(client, peer, &route, &request, deadline, id, &not_done, err) == 0)
 			return 0;
-		if (!not_done || (err->code != ERR_UNREACHABLE && err->code != ERR_TIMEOUT &&
-					 err->code != ERR_FULL && err->code != ERR_BUSY))
+		if (!may_go_elsewhere(client, not_done, err->code))
 			return -1;
-		kept = *err;
+		if (kept.code != ERR_UNKNOWN)
+			kept = *err;
 	}
 	*err = kept;
 	return -1;

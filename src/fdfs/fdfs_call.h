@@ -13,6 +13,11 @@ struct fdfs_call {
 	uint64_t max_reply;  /* a longer body is refused unread */
 	int64_t connect_ms;
 	int64_t deadline; /* of clock_mono_ms() */
+	/* Each time the peer has taken nothing and said nothing for so long, `give_up` is
+	 * asked whether to wait no more; the outcome is ERR_TIMEOUT then.  0: it is not. */
+	int64_t patience_ms;
+	bool (*give_up)(void *context);
+	void *context;
 
 	/* the reply */
 	uint8_t status; /* 0, or an errno */

@@ -279,7 +279,6 @@ int fdfs_link_send(struct fdfs_link *link, const struct span *parts, size_t coun
 	struct iovec iov[PARTS_MAX];
 
 	assert(count <= PARTS_MAX);
-	*sent = 0;
 	for (;;) {
 		struct msghdr message = { .msg_iov = iov };
 		ssize_t n;
@@ -311,7 +310,6 @@ int fdfs_link_send(struct fdfs_link *link, const struct span *parts, size_t coun
 int fdfs_link_recv(struct fdfs_link *link, void *out, size_t len, int64_t deadline, size_t *got,
 	struct err *err)
 {
-	*got = 0;
 	while (*got < len) {
 		ssize_t n = recv(link->fd, (uint8_t *)out + *got, len - *got, 0);
 

@@ -46,12 +46,13 @@ void fdfs_link_keep(struct fdfs_pool *pool, struct fdfs_link *link);
 
 void fdfs_link_drop(struct fdfs_link *link);
 
-/* Send `parts`, one behind the other.  Stops early, and returns 0, if the peer says
- * something before it has all: then it has made up its mind.  `*sent` counts bytes
- * that left, whatever the outcome. */
+/* Send `parts`, one behind the other, but for the first `*sent` bytes.  Stops early, and
+ * returns 0, if the peer says something before it has all: then it has made up its mind.
+ * `*sent` counts on, whatever the outcome, so that after ERR_TIMEOUT it may go on. */
 int fdfs_link_send(struct fdfs_link *link, const struct span *parts, size_t count, int64_t deadline,
 	size_t *sent, struct err *err);
 
-/* Read exactly `len` bytes.  `*got` counts those that came, whatever the outcome. */
+/* Read until there are `len` bytes, of which `*got` are there.  `*got` counts on in the
+ * same way. */
 int fdfs_link_recv(struct fdfs_link *link, void *out, size_t len, int64_t deadline, size_t *got,
 	struct err *err);

@@ -19,7 +19,7 @@ struct tracker {
 
 struct fdfs_trackers {
 	struct fdfs_pool *pool;
-	int64_t connect_ms;
+	int64_t connect_ms, patience_ms;
 	size_t count;
 	pthread_mutex_t lock; /* of what is below, the servers excepted: they never change */
 	size_t good;          /* the one that answered last */
@@ -36,6 +36,8 @@ struct fdfs_trackers *fdfs_trackers_new(
 	pthread_mutex_init(&trackers->lock, NULL);
 	trackers->pool = pool;
 	trackers->connect_ms = conf->connect_timeout_ms;
+	trackers->patience_ms = conf->patience_ms != 0 ? conf->patience_ms
+						       : conf->network_timeout_ms;
 	if (conf->tracker_count == 0 || conf->tracker_count > FDFS_TRACKERS_MAX) {
 		err_set(err, ERR_CONFIG, "%zu trackers are configured; 1 to %d may be",
 			conf->tracker_count, FDFS_TRACKERS_MAX);
@@ -149,6 +151,9 @@ static int tracker_ask(struct fdfs_trackers *trackers, struct span request, int6
 		int64_t now = clock_mono_ms();
 		/* One that hangs leaves time for the others. */
 		int64_t share = now + (deadline - now) / (int64_t)(count - i);
+
+		if (i + 1 < count && share > now + trackers->patience_ms)
+			share = now + trackers->patience_ms;
 
 		if (now >= deadline) {
 			if (kept.code == ERR_NONE)

@@ -83,6 +83,7 @@ struct settings {
 	struct conf_list tracker_server; /* host:port */
 	int64_t connect_timeout;
 	int64_t network_timeout; /* longest wait for a peer in the middle of something */
+	int64_t patience;        /* with who is silent, where there is another to ask */
 	struct conf_list allow;  /* addresses or networks (a.b.c.d/n) that may use ours */
 	int64_t max_connections; /* a server */
 	int64_t ip_width;        /* index into "16|46" */

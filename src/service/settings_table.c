@@ -50,6 +50,9 @@ static const struct conf_key keys[] = {
 		"Longest wait for a connection to a tracker or storage."),
 	LIMITED(fdfs, network_timeout, DURATION, network_timeout, "30s", 100 * MS, HOUR,
 		"Longest wait for a peer in the middle of a request or an answer."),
+	LIMITED(fdfs, patience, DURATION, patience, "2s", 10 * MS, HOUR,
+		"Longest silence of a tracker before another is asked, and of a storage before it "
+		"is left, if the trackers say that it is down or that another has the file too."),
 	KEY(fdfs, allow, LIST, allow, "127.0.0.0/8 ::1",
 		"Addresses and networks that may use our trackers and storages; all others "
 		"are refused."),

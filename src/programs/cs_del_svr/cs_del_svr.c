@@ -304,6 +304,7 @@ static int start(struct cs_del *cs_del, const struct settings *settings, struct 
 		.tracker_count = settings->tracker_server.count,
 		.connect_timeout_ms = settings->connect_timeout,
 		.network_timeout_ms = settings->network_timeout,
+		.patience_ms = settings->patience,
 		.max_file_size = MAX_FILE,
 		.idle_connections = (size_t)settings->cs_del_workers,
 	};

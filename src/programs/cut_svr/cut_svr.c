@@ -134,6 +134,8 @@ static int open_client(struct cut_svr *svr, const struct settings *settings, str
 			.tracker_count = settings->tracker_server.count,
 			.connect_timeout_ms = settings->connect_timeout,
 			.network_timeout_ms = settings->network_timeout,
+			.patience_ms = settings->patience,
+			.repeat_uploads = true, /* nobody has the first one's id */
 			.max_file_size = (size_t)settings->cut_max_bytes,
 			.idle_connections = (size_t)settings->cut.threads,
 		},

@@ -160,6 +160,7 @@ int download_open(struct service_context *context, struct err *err)
 				.tracker_count = settings->tracker_server.count,
 				.connect_timeout_ms = settings->connect_timeout,
 				.network_timeout_ms = settings->network_timeout,
+				.patience_ms = settings->patience,
 				.max_file_size = greatest_picture(settings),
 				.idle_connections = (size_t)settings->download_threads,
 			},

@@ -48,6 +48,7 @@ struct fdfs_client *cli_client(struct cli *cli)
 		.tracker_count = settings->tracker_server.count,
 		.connect_timeout_ms = settings->connect_timeout,
 		.network_timeout_ms = settings->network_timeout,
+		.patience_ms = settings->patience,
 		.max_file_size = 1 << 30,
 		.idle_connections = JOBS_MAX,
 	};

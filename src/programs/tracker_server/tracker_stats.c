@@ -12,7 +12,8 @@ enum { MIB_SHIFT = 20, SYNC_DELAY_S = 24 * 60 * 60 };
 
 /* Call `with` for each storage of each group. */
 static void each_storage(const struct question *q,
-	void (*with)(const struct question *q, const struct cluster_storage *storage, void *context),
+	void (*with)(
+		const struct question *q, const struct cluster_storage *storage, void *context),
 	void *context)
 {
 	const struct cluster *cluster = &q->tracker->cluster;
@@ -234,8 +235,7 @@ static int answer_parameters(const struct question *q)
 		return tracker_bad_length(q);
 	buf_printf(out, "use_storage_id=%d\n", tally.ids > 0);
 	buf_printf(out, "id_type_in_filename=%s\n", tally.ids > 0 ? "id" : "ip");
-	buf_printf(out, "response_ip_addr_size=%d\n",
-		q->tracker->ip_width == FDFS_IP_46 ? 46 : 16);
+	buf_printf(out, "response_ip_addr_size=%d\n", q->tracker->ip_width == FDFS_IP_46 ? 46 : 16);
 	buf_printf(out, "storage_ip_changed_auto_adjust=1\n");
 	buf_printf(out, "store_path=0\n"); /* in turn */
 	buf_printf(out, "reserved_storage_space=%" PRIu64 "MB\n", tally.reserved >> MIB_SHIFT);

@@ -272,6 +272,8 @@ int upload_open(struct service_context *context, struct err *err)
 			.tracker_count = settings->tracker_server.count,
 			.connect_timeout_ms = settings->connect_timeout,
 			.network_timeout_ms = settings->network_timeout,
+			.patience_ms = settings->patience,
+			.repeat_uploads = true, /* nobody has the first one's id */
 			.max_file_size = (size_t)settings->max_picture_bytes,
 			.idle_connections = (size_t)settings->upload_threads,
 		},

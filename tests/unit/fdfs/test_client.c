@@ -138,6 +138,36 @@ static void add_id(struct play *play, const struct file_id *id)
 	add(play, 0, &body);
 }
 
+/* Fetches from both, the first one first. */
+static void add_fetch_both(struct play *play, uint16_t first, uint16_t second)
+{
+	struct fdfs_route route = { .group = "g01", .count = 2 };
+	struct buf body;
+
+	for (size_t i = 0; i < 2; i++)
+		strcpy(route.to[i].ip, "127.0.0.1");
+	route.to[0].port = first;
+	route.to[1].port = second;
+	buf_init(&body, CLEAR);
+	fdfs_put_fetch(&body, FDFS_IP_16, &route);
+	add(play, 0, &body);
+}
+
+/* A list of one storage. */
+static void add_storages(struct play *play, uint16_t port, enum fdfs_state state)
+{
+	struct fdfs_storage_record record = { .state = (uint8_t)state, .port = port };
+	struct buf body;
+
+	strcpy(record.ip, "127.0.0.1");
+	buf_init(&body, CLEAR);
+	fdfs_put_storage_record(&body, FDFS_LAYOUT_CURRENT, FDFS_IP_16, &record);
+	add(play, 0, &body);
+}
+
+static int64_t patience_ms; /* of the clients that are made */
+static bool repeat_uploads;
+
 static struct fdfs_client *client_of(const char *first, const char *second, int64_t network_ms)
 {
 	char *trackers[] = { (char *)(uintptr_t)first, (char *)(uintptr_t)second };
@@ -146,6 +176,8 @@ static struct fdfs_client *client_of(const char *first, const char *second, int6
 		.tracker_count = second == NULL ? 1 : 2,
 		.connect_timeout_ms = 2000,
 		.network_timeout_ms = network_ms,
+		.patience_ms = patience_ms,
+		.repeat_uploads = repeat_uploads,
 		.max_file_size = 100000,
 		.idle_connections = 4,
 	};
@@ -565,6 +597,147 @@ TEST(an_upload_to_a_dead_storage_goes_to_another)
 	fdfs_client_free(client);
 	end(&tracker);
 	end(&storage);
+}
+
+static struct fake_answer hang = { .hang = true };
+
+TEST(a_silent_storage_is_left_for_another_that_has_the_file)
+{
+	struct file_id id = picture_id();
+	struct stage stage = { 0 };
+	struct play silent = { .answers = { hang }, .count = 1 };
+	struct fdfs_info info;
+	struct err err;
+	uint16_t bad, good;
+
+	start(&silent);
+	add_info(&stage.storage);
+	start(&stage.storage);
+	bad = fake_server_port(silent.server);
+	good = fake_server_port(stage.storage.server);
+	add_fetch(&stage.tracker, bad, FDFS_IP_16);
+	add_storages(&stage.tracker, bad, FDFS_STATE_ACTIVE);
+	add_fetch_both(&stage.tracker, bad, good);
+	start(&stage.tracker);
+	patience_ms = 20;
+	stage.client = client_of(fake_server_address(stage.tracker.server), NULL, 60000);
+	patience_ms = 0;
+	assert_int_equal(fdfs_stat(stage.client, &id, &info, &err), 0);
+	assert_int_equal(fake_server_requests(silent.server), 1);
+	stage_down(&stage);
+	end(&silent);
+}
+
+TEST(a_silent_storage_is_waited_for_while_it_is_up_and_the_only_one)
+{
+	struct file_id id = picture_id();
+	struct stage stage = { 0 };
+	struct fdfs_info info;
+	struct err err;
+	uint16_t port;
+
+	stage.storage.answers[stage.storage.count++] = hang;
+	start(&stage.storage);
+	port = fake_server_port(stage.storage.server);
+	add_fetch(&stage.tracker, port, FDFS_IP_16);
+	for (int i = 0; i < 3; i++) {
+		add_storages(&stage.tracker, port, FDFS_STATE_ACTIVE);
+		add_fetch(&stage.tracker, port, FDFS_IP_16);
+	}
+	start(&stage.tracker);
+	patience_ms = 50;
+	stage.client = client_of(fake_server_address(stage.tracker.server), NULL, 130);
+	patience_ms = 0;
+	assert_int_equal(fdfs_stat(stage.client, &id, &info, &err), -1);
+	assert_int_equal(err.code, ERR_TIMEOUT);
+	assert_non_null(strstr(err.text, "no progress in time"));
+	assert_int_equal(fake_server_requests(stage.storage.server), 1);
+	stage_down(&stage);
+}
+
+TEST(a_silent_storage_that_trackers_call_down_is_left_at_once)
+{
+	struct file_id id = picture_id();
+	struct stage stage = { 0 };
+	struct err err;
+	uint16_t port;
+
+	stage.storage.answers[stage.storage.count++] = hang;
+	start(&stage.storage);
+	port = fake_server_port(stage.storage.server);
+	add_fetch(&stage.tracker, port, FDFS_IP_16);
+	add_storages(&stage.tracker, port, FDFS_STATE_OFFLINE);
+	start(&stage.tracker);
+	patience_ms = 20;
+	stage.client = client_of(fake_server_address(stage.tracker.server), NULL, 60000);
+	patience_ms = 0;
+	assert_int_equal(fdfs_delete(stage.client, &id, &err), -1);
+	assert_int_equal(err.code, ERR_UNKNOWN); /* long before a minute has passed */
+	assert_non_null(strstr(err.text, "silent for 20 ms"));
+	stage_down(&stage);
+}
+
+TEST(a_tracker_that_hangs_is_not_waited_for_longer_than_patience)
+{
+	struct file_id id = picture_id();
+	struct stage stage = { 0 };
+	struct play silent = { .answers = { hang }, .count = 1 };
+	struct fdfs_info info;
+	struct err err;
+
+	add_info(&stage.storage);
+	start(&stage.storage);
+	start(&silent);
+	add_fetch(&stage.tracker, fake_server_port(stage.storage.server), FDFS_IP_16);
+	start(&stage.tracker);
+	patience_ms = 20;
+	stage.client = client_of(fake_server_address(silent.server),
+		fake_server_address(stage.tracker.server), INT64_C(3600000));
+	patience_ms = 0;
+	assert_int_equal(fdfs_stat(stage.client, &id, &info, &err), 0);
+	assert_int_equal(fake_server_requests(silent.server), 1);
+	stage_down(&stage);
+	end(&silent);
+}
+
+TEST(an_upload_that_may_be_repeated_goes_to_another_storage)
+{
+	struct play tracker = { 0 }, good = { 0 };
+	struct play storage = { .answers = { { .close = true } }, .count = 1 };
+	struct file_id got, id = picture_id();
+	struct fdfs_client *client;
+	struct err err;
+
+	start(&storage);
+	add_id(&good, &id);
+	start(&good);
+	add_store(&tracker, fake_server_port(storage.server), FDFS_IP_16);
+	add_store(&tracker, fake_server_port(good.server), FDFS_IP_16);
+	start(&tracker);
+	repeat_uploads = true;
+	client = client_of(fake_server_address(tracker.server), NULL, 5000);
+	repeat_uploads = false;
+	assert_int_equal(
+		fdfs_upload(client, NULL, span_of(picture, PICTURE_LEN), "jpg", &got, &err), 0);
+	assert_true(file_id_equal(&got, &id));
+	assert_int_equal(fake_server_requests(storage.server), 1);
+	assert_int_equal(fake_server_requests(good.server), 1);
+	/* Where there is no other storage its outcome stays unknown. */
+	fdfs_client_free(client);
+	end(&tracker);
+	add_store(&tracker, fake_server_port(storage.server), FDFS_IP_16);
+	start(&tracker);
+	repeat_uploads = true;
+	client = client_of(fake_server_address(tracker.server), NULL, 5000);
+	repeat_uploads = false;
+	assert_int_equal(
+		fdfs_upload(client, NULL, span_of(picture, PICTURE_LEN), "jpg", &got, &err), -1);
+	assert_int_equal(err.code, ERR_UNKNOWN);
+	assert_int_equal(fake_server_requests(storage.server), 2);
+	fdfs_client_free(client);
+	end(&tracker);
+	end(&storage);
+	end(&good);
 }
 
 TEST(an_upload_without_an_answer_is_of_unknown_outcome)

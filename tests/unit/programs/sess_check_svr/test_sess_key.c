@@ -63,15 +63,13 @@ TEST(a_key_has_its_uses_once_whatever_the_clock_says)
 
 			assert_int_equal(look(&f, form ? f.jwt : f.des, found, &count), ERR_NONE);
 			assert_int_equal(sess_store_sqlite.forget(store, counted, NULL), 0);
-			assert_int_equal(sess_store_sqlite.count(
-						 store, &count, 1, LIMIT, counted, NULL),
-				0);
+			assert_int_equal(
+				sess_store_sqlite.count(store, &count, 1, LIMIT, counted, NULL), 0);
 			assert_int_equal(count.refused, i >= LIMIT);
 		}
 	assert_int_equal(look(&f, f.des, NOW + AGE + 1, &count), ERR_KEY_EXPIRED);
 	assert_int_equal(look(&f, f.jwt, NOW + AGE + 1, &count), ERR_KEY_EXPIRED);
-	assert_int_equal(
-		sess_store_sqlite.forget(store, NOW + AGE + 1 + SESS_KEY_KEPT_S, NULL), 2);
+	assert_int_equal(sess_store_sqlite.forget(store, NOW + AGE + 1 + SESS_KEY_KEPT_S, NULL), 2);
 	sess_store_sqlite.close(store);
 	settings_free(f.settings);
 }

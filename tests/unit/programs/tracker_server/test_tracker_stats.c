@@ -91,12 +91,12 @@ TEST(each_tracker_leads)
 	assert_int_equal(out.len, 1 + 90);
 	assert_int_equal(out.data[0], 1);
 	assert_string_equal((char *)out.data + 1, "10.0.0.9:22122");
-	assert_int_equal(out.data[1 + 52], 1);                  /* leads */
-	assert_int_equal(out.data[1 + 53], 1);                  /* is up */
-	assert_int_equal(load_be32(out.data + 1 + 58), 5);      /* connections */
+	assert_int_equal(out.data[1 + 52], 1);             /* leads */
+	assert_int_equal(out.data[1 + 53], 1);             /* is up */
+	assert_int_equal(load_be32(out.data + 1 + 58), 5); /* connections */
 	assert_memory_equal(out.data + 1 + 66, "0.1.0\0\0\0", 8);
-	assert_int_equal(load_be64(out.data + 1 + 74), 1000);   /* started */
-	assert_int_equal(load_be64(out.data + 1 + 82), 1060);   /* lives */
+	assert_int_equal(load_be64(out.data + 1 + 74), 1000); /* started */
+	assert_int_equal(load_be64(out.data + 1 + 82), 1060); /* lives */
 	assert_int_equal(ask(FDFS_TRACKER_STATS, zeros, 4), EINVAL);
 	tracker.self.endpoint[0] = '\0'; /* it listens everywhere and has not been told */
 	assert_int_equal(ask(FDFS_LEADER, "", 0), EOPNOTSUPP);
