@@ -12,6 +12,7 @@ import zlib
 
 import pytest
 
+import frames
 import photos as p
 import pictures
 import web
@@ -270,6 +271,50 @@ def test_unfinished_uploads_are_settled(installations):
     until(lambda: photos.get(kept)["state"] == p.STORED, "it is settled")
     assert photos.get(kept)["url"] == stored
     until(lambda: refusal_of(photos.get, gone) == p.NOT_FOUND, "it is forgotten")
+
+
+def test_many_that_cannot_be_settled_do_not_hold_up_others(own, services):
+    """Of a store that is not all here, what is not found stays pending."""
+    picture = pictures.drawn(seed=79)
+    service = services(FOLDER + "pending = 1s\n" + f"""
+[fdfs]
+tracker_server = 127.0.0.1:{own.tracker}
+[storage g01]
+listen = 127.0.0.1:{own.storage["g01"]}
+store_path = {own.home}/data/g01
+""").start()
+    with service.client() as client:
+        photos = Photos(client)
+        undecided = [photos.put(uid=7, length=9, crc=n)[1] for n in range(600)]
+        _, kept = photos.put(uid=7, length=len(picture), crc=zlib.crc32(picture))
+        path = own.scratch / "behind.jpg"
+        path.write_bytes(picture)
+        stored = own.picstore("put", "--group", "g01", path).stdout.split()[0]
+        until(lambda: photos.get(kept)["state"] == p.STORED, "it is settled", 60)
+        assert photos.get(kept)["url"] == stored
+        assert all(photos.get(one)["state"] == p.PENDING for one in undecided[::50])
+
+
+def test_a_picture_that_another_photo_was_given_stays(installations):
+    """An upload that was taken for cut off, since it was so slow, goes on at last."""
+    def settled_before(own, sock, cmd, user, seq, body):
+        with photos_of(one).client as client:
+            photos = Photos(client)
+            if cmd == p.SETTLE and body[8:10] == b"\1\0":
+                other.append(photos.put(uid=8)[1])
+                photos.settle(other[0], 1, p.take_text(body, 10)[0])
+            try:
+                reply = frames.package(cmd, client.call(cmd, body, user), user, seq)
+            except PicstoreError as error:
+                reply = frames.package(cmd, b"", user, seq, error.code)
+        sock.sendall(reply)
+    other = []
+    relay = frames.BackEnd(settled_before)
+    one = installations({("upload", "metadata"): relay.address}).start("--no-self-test")
+    web.refused(web.upload(one.varnish, one.token(), PICTURE), 503, "service_down")
+    (kept,) = photos_of(one).page(states=p.EVERY_STATE)[1]
+    assert kept["photoid"] == other[0] and one.listed() == [kept["url"]]
+    assert web.get(one.varnish, "/" + kept["url"]).body == PICTURE
 
 
 def refusal_of(function, *args):

@@ -100,8 +100,8 @@ static const char *const texts[QUERIES] = {
 	[ALBUMS] = "SELECT albumid, made, (SELECT count(*) FROM photo p WHERE p.uid = a.uid AND "
 		   "p.albumid = a.albumid AND p.state = 1), name FROM album a WHERE uid = $1 AND "
 		   "albumid > $2 ORDER BY albumid LIMIT $3",
-	[PENDING] = "SELECT " COLUMNS " FROM photo WHERE state = 0 AND time <= $1 ORDER BY photoid "
-		    "LIMIT $2",
+	[PENDING] = "SELECT " COLUMNS " FROM photo WHERE state = 0 AND time <= $1 AND photoid > $2 "
+		    "ORDER BY photoid LIMIT $3",
 };
 
 struct photo_store {
@@ -480,14 +480,15 @@ int photo_store_albums(struct photo_store *store, const struct photo_request *re
 	return got;
 }
 
-int photo_store_pending(
-	struct photo_store *store, int64_t before, struct photo *out, int max, struct err *err)
+int photo_store_pending(struct photo_store *store, int64_t before, uint64_t after,
+	struct photo *out, int max, struct err *err)
 {
 	struct sql_query *query = store->queries[PENDING];
 	int count = 0, got;
 
 	sql_put_int(query, 1, before);
-	sql_put_int(query, 2, max);
+	sql_put_int(query, 2, (int64_t)after);
+	sql_put_int(query, 3, max);
 	while (count < max && (got = sql_step(query, err)) != 0) {
 		if (got < 0)
 			return -1;

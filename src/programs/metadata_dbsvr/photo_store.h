@@ -66,7 +66,7 @@ int photo_store_albums(struct photo_store *store, const struct photo_request *re
 	bool (*found)(void *context, const struct photo_album *album), void *context,
 	struct err *err);
 
-/* Pending photos that were put at `before` or earlier, the oldest first, at most `max`:
- * how many, or -1. */
-int photo_store_pending(
-	struct photo_store *store, int64_t before, struct photo *out, int max, struct err *err);
+/* Pending photos that were put at `before` or earlier and have a number above `after`, the
+ * lowest first, at most `max`: how many, or -1. */
+int photo_store_pending(struct photo_store *store, int64_t before, uint64_t after,
+	struct photo *out, int max, struct err *err);

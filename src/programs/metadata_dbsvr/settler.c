@@ -12,11 +12,11 @@
 #include <time.h>
 
 enum {
-	PENDING_MAX = 256, /* at a look */
+	PENDING_MAX = 256, /* of a page */
 	LOOKS_PER_AGE = 4, /* so much later than its age a photo is settled at most */
 	LOOK_MIN_MS = 250,
 	LOOK_MAX_MS = 15000,
-	BACK_OFF_MAX = 40, /* looks that are left out when nothing can be settled */
+	BACK_OFF_MAX = 40, /* looks that are left out when a round could settle nothing */
 	CLOCKS_S = 2,      /* by which the clocks of two programs may differ */
 	MS_PER_S = 1000,
 };
@@ -33,6 +33,11 @@ struct settler {
 	pthread_cond_t wake;
 	bool closing; /* under `lock` */
 	int leave_out, left_out;
+	/* A round takes all that is pending, a page at a look. */
+	uint64_t after; /* where the next page begins; 0: the round is over */
+	struct settler_round {
+		size_t done, left;
+	} round, last_round;
 };
 
 struct search {
@@ -105,22 +110,25 @@ static int settle_one(
 	return 0;
 }
 
-/* Returns 0 or -1; `*left` is how many could not be settled. */
-static int look(
-	struct settler *settler, struct search *search, size_t *done, size_t *left, struct err *err)
+/* Look at the next page.  Returns 0 or -1; what was settled and what was not is added to
+ * the round. */
+static int look(struct settler *settler, struct search *search, struct err *err)
 {
 	const struct settings *settings = settler->settings;
 	const char *group = settings->upload_group[0] == '\0' ? NULL : settings->upload_group;
 	size_t skipped = 0;
 	bool all = false;
 
-	*done = *left = 0;
 	search->before = clock_unix() - settings->metadata_pending / MS_PER_S;
 	search->count = photo_store_pending(
-		settler->store, search->before, search->pending, PENDING_MAX, err);
+		settler->store, search->before, settler->after, search->pending, PENDING_MAX, err);
+	/* Those that cannot be settled, for whatever reason, do not keep others waiting. */
+	settler->after = search->count == PENDING_MAX
+				 ? search->pending[PENDING_MAX - 1].photoid
+				 : 0;
 	if (search->count <= 0)
 		return search->count;
-	*left = (size_t)search->count;
+	settler->round.left += (size_t)search->count;
 	/* Whether the store is all here is asked first: a storage that joins later has
 	 * nothing that old. */
 	if (local_pictures_are_all(settings, settler->client, group, &all, err) != 0)
@@ -139,8 +147,8 @@ static int look(
 			continue;
 		if (settle_one(settler, &search->pending[i], search->found[i], err) != 0)
 			return -1;
-		++*done;
-		--*left;
+		settler->round.done++;
+		settler->round.left--;
 	}
 	return 0;
 }
@@ -175,29 +183,44 @@ static bool wait_for_next(struct settler *settler)
 	return go_on;
 }
 
+/* A walk of a large store is not for every few seconds: the next round comes the later
+ * the longer nothing could be settled. */
+static void end_round(struct settler *settler)
+{
+	const struct settler_round *round = &settler->round;
+
+	if (round->left == 0 || round->done > 0)
+		settler->leave_out = 0;
+	else if (settler->leave_out < BACK_OFF_MAX)
+		settler->leave_out = 2 * settler->leave_out + 1;
+	settler->left_out = 0;
+	settler->last_round = *round;
+	settler->round = (struct settler_round){ 0 };
+}
+
 static void *settle_thread(void *context)
 {
 	struct settler *settler = context;
 	struct search *search = calloc(1, sizeof *search);
-	size_t done, left;
-	struct err err;
 
 	assert(search != NULL);
 	search->settler = settler;
 	while (wait_for_next(settler)) {
-		if (settler->left_out < settler->leave_out) {
+		size_t before = settler->round.done, left;
+		struct err err;
+
+		if (settler->after == 0 && settler->left_out < settler->leave_out) {
 			settler->left_out++;
 			continue;
 		}
-		settler->left_out = 0;
-		if (look(settler, search, &done, &left, &err) != 0)
+		if (look(settler, search, &err) != 0)
 			log_warn("unfinished uploads cannot be settled now: %s", err.text);
-		settler->told(settler->context, done, left);
-		/* A walk of a large store is not for every few seconds. */
-		if (left == 0 || done > 0)
-			settler->leave_out = 0;
-		else if (settler->leave_out < BACK_OFF_MAX)
-			settler->leave_out = 2 * settler->leave_out + 1;
+		left = settler->round.left;
+		if (settler->after != 0 && left < settler->last_round.left)
+			left = settler->last_round.left; /* until it is known better */
+		settler->told(settler->context, settler->round.done - before, left);
+		if (settler->after == 0)
+			end_round(settler);
 	}
 	free(search);
 	return NULL;

@@ -5,6 +5,9 @@
  * old enough, by a walk of the store: the photo becomes stored if its picture is there
  * (by length, CRC and time; one that belongs to no other photo), and goes if it is not.
  *
+ * Uploads of the same bytes may get each other's pictures: those are alike, and nobody was
+ * told which is whose.
+ *
  * A store that is not all on this machine cannot be searched to its end: then a photo that
  * was not found stays pending. */
 #pragma once

@@ -82,22 +82,40 @@ void upload_record_drop(
 		forget(record, result);
 }
 
+/* The photo was refused, which happens when metadata_dbsvr has taken its upload for cut off:
+ * has it given the picture to a photo of the same bytes? */
+static bool is_anothers(
+	struct upload_record *record, const struct upload_result *result, const char *url)
+{
+	struct photo photo;
+	struct err err;
+
+	if (photo_client_get_url(record->photos, url, &photo, &err) == 0)
+		return photo.photoid != result->photoid;
+	return err.code != ERR_NOT_FOUND;
+}
+
 int upload_record_settle(
 	struct upload_record *record, const struct upload_result *result, struct err *err)
 {
 	char url[FILE_ID_TEXT_MAX + 1];
 	struct err why;
+	bool refused;
 
 	file_id_format(&result->id, url);
 	if (photo_client_settle(record->photos, result->photoid, PHOTO_SETTLE_STORED, url, err) ==
 		0)
 		return 0;
-	/* A picture that nobody was told of goes again, unless its photo may have it. */
+	/* A picture that nobody was told of goes again, unless a photo may have it. */
 	if (err->code == ERR_UNKNOWN)
 		return -1;
-	if (fdfs_delete(record->client, &result->id, &why) != 0)
+	refused = err->code == ERR_EXISTS || err->code == ERR_NOT_FOUND || err->code == ERR_GONE;
+	if (refused && is_anothers(record, result, url))
+		log_warn("%s stays: another photo may have it", url);
+	else if (fdfs_delete(record->client, &result->id, &why) != 0) {
 		log_warn("%s is stored and has no photo for a while: %s", url, why.text);
-	else
-		forget(record, result);
+		return -1;
+	}
+	forget(record, result);
 	return -1;
 }

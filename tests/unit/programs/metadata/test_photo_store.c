@@ -258,10 +258,13 @@ TEST(pending_ones_are_found_by_age)
 	put(store, 7, 0, "b", "");
 	put(store, 7, 0, "c", "");
 	put(store, 7, 0, "d", URL(1));
-	assert_int_equal(photo_store_pending(store, NOW - 1, pending, 2, &err), 0);
-	assert_int_equal(photo_store_pending(store, NOW, pending, 2, &err), 2);
+	assert_int_equal(photo_store_pending(store, NOW - 1, 0, pending, 2, &err), 0);
+	assert_int_equal(photo_store_pending(store, NOW, 0, pending, 2, &err), 2);
 	assert_int_equal(pending[1].photoid, 2);
-	assert_int_equal(photo_store_pending(store, NOW, pending, 2, &err), 2);
+	assert_int_equal(photo_store_pending(store, NOW, 0, pending, 2, &err), 2);
+	assert_int_equal(photo_store_pending(store, NOW, 1, pending, 2, &err), 2);
+	assert_int_equal(pending[0].photoid, 2);
+	assert_int_equal(photo_store_pending(store, NOW, 4, pending, 2, &err), 0);
 	photo_store_close(store);
 }
 
