@@ -1,4 +1,5 @@
 """What must hold when things break: nothing acknowledged is lost, nothing else appears."""
+import errno
 import os
 import signal
 import socket
@@ -11,6 +12,8 @@ import pytest
 import fdfs
 import pictures
 import web
+from photos import EVERY_STATE, PENDING, Photos
+from service import Picstore, refusal
 from wait import until
 
 
@@ -175,6 +178,80 @@ def test_a_full_disk(small_disk):
     answer = until(lambda: (a := web.upload(one.varnish, key, picture)).status == 200 and a,
                    "there is room again")
     assert web.get(one.varnish, "/" + web.stored(answer)).body == picture
+
+
+@pytest.fixture
+def small_metadata(installations):
+    """An installation whose photos are on a disk of 2 MiB."""
+    one = installations({("metadata_dbsvr", "pending"): "2s",
+                         ("upload", "metadata"): "127.0.0.1:7004",
+                         ("sess_check_svr", "checks"): "100000"})
+    disk = one.scratch / "disk"
+    disk.mkdir()
+    if not mount_tmpfs(disk, "2m"):
+        pytest.skip("only root may mount a small disk")
+    try:
+        one.settings[("metadata_dbsvr", "folder")] = disk / "photos"
+        yield one.start("--no-self-test")
+    finally:
+        one.stop()
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+def fill(path, leave=0):
+    with open(path, "wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError as error:
+            assert error.errno == errno.ENOSPC
+        file.truncate(max(0, file.tell() - leave))
+
+
+def all_rows(photos, states):
+    rows, more, after = [], True, 0
+    while more:
+        more, page = photos.page(after=after, states=states)
+        rows += page
+        after = page[-1]["photoid"] if page else 0
+    return rows
+
+
+def test_a_full_disk_of_metadata(small_metadata):
+    """No picture without its photo and no photo without its picture, wherever in an upload
+    the disk gets full."""
+    one, filler = small_metadata, small_metadata.scratch / "disk/filler"
+    key = one.token("--uid", "7")
+    client = Picstore("127.0.0.1", one.base + 81)
+    photos = Photos(client)
+    first = web.upload(one.varnish, key, numbered(0)).json()
+    stored, number = [first["lloc"]], 0
+    # Each time there is room for some more; what gets in when it is full differs.
+    for leave in (0, 5000, 10_000, 40_000, 80_000):
+        fill(filler, leave)
+        with ThreadPoolExecutor(6) as pool:
+            for _ in range(200):
+                answers = list(pool.map(
+                    lambda n: web.upload(one.varnish, key, numbered(n)),
+                    range(number + 1, number + 25)))
+                number += 24
+                stored += [web.stored(a) for a in answers if a.status == 200]
+                failed = [a for a in answers if a.status != 200]
+                for answer in failed:
+                    web.refused(answer, 507, "store_full")
+                if len(failed) == 24:
+                    break
+            assert len(failed) == 24, "it is full"
+        assert refusal(photos.put, uid=8, name="x" * 255) == 7
+        assert photos.get(first["photoid"])["url"] == first["lloc"], "reads go on"
+        filler.unlink()
+        answer = web.upload(one.varnish, key, numbered(number + 1))
+        number += 1
+        stored.append(web.stored(answer))
+    until(lambda: all_rows(photos, 1 << PENDING) == [], "what was cut off is forgotten")
+    urls = [row["url"] for row in all_rows(photos, EVERY_STATE)]
+    assert sorted(urls) == sorted(stored) == sorted(one.listed())
+    client.close()
 
 
 def test_tracker_gone_and_back(own):
