@@ -138,6 +138,34 @@ def test_wrong_settings_are_told_with_their_line(installations):
     assert "picstore.conf:" in one.said() and "max_width" in one.said()
 
 
+def refused(one):
+    one.launch()
+    assert one.process.wait(30) == 1
+    return one.said()
+
+
+def test_a_store_path_whose_disk_is_not_mounted_is_refused(installations):
+    one = installations().start("--no-self-test")
+    picture = pictures.drawn(seed=31)
+    file_id = web.stored(web.upload(one.varnish, one.token(), picture))
+    assert one.stop() == 0
+    disk, elsewhere = one.home / "data/g01", one.home / "data/elsewhere"
+    disk.rename(elsewhere)
+    said = refused(one)
+    assert "data/g01" in said and "has no .picstore" in said and "mounted?" in said
+    assert not list(disk.iterdir()), "nothing is stored in the wrong place"
+    # The disks of two groups, the wrong way round.
+    disk.rmdir()
+    (one.home / "data/g02").rename(disk)
+    elsewhere.rename(one.home / "data/g02")
+    assert "has another .picstore" in refused(one)
+    disk.rename(elsewhere)
+    (one.home / "data/g02").rename(disk)
+    elsewhere.rename(one.home / "data/g02")
+    one.start("--no-self-test")
+    assert web.get(one.varnish, "/" + file_id).body == picture
+
+
 def test_a_part_that_ends_is_started_again(own):
     for part in ("tracker_server", "storage_server-g01", "download.fcgi", "upload.cgi",
                  "lighttpd", "varnishd"):

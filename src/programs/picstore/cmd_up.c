@@ -4,6 +4,7 @@
 #include "programs/picstore/up_home.h"
 #include "programs/picstore/up_parts.h"
 #include "programs/picstore/up_ports.h"
+#include "programs/picstore/up_store_paths.h"
 #include "programs/picstore/up_tree.h"
 
 #include <inttypes.h>
@@ -183,7 +184,7 @@ static int up_run(struct cli *cli, const struct args *args)
 	if (status == 0)
 		status = up_home_secrets(&place, &err);
 	if (status == 0)
-		status = up_config_store_paths(&place, settings, &err);
+		status = up_store_paths_open(&place, settings, &err);
 	if (status == 0) {
 		status = start_and_stay(
 			&tree, &place, settings, &parts, !args_has(args, "no-self-test"), &err);

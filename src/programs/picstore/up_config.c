@@ -1,13 +1,12 @@
 #include "programs/picstore/up_config.h"
 
 #include "core/address.h"
+#include "core/durable_file.h"
 #include "programs/picstore/conf_edit.h"
 #include "programs/picstore/files.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* base+4 and on are the storages'. */
@@ -217,37 +216,5 @@ int up_config_write(const struct up_place *place, const struct buf *text, struct
 	same = access(place->conf, F_OK) == 0 && files_read(place->conf, &old, &ignored) == 0 &&
 	       span_equal(buf_span(&old), buf_span(text));
 	buf_fini(&old);
-	return same ? 0 : files_write(place->conf, buf_span(text), true, err);
-}
-
-static int make_store_path(
-	const struct up_place *place, const char *name, const char *path, struct err *err)
-{
-	char inside[UP_PATH + 8];
-	struct stat st;
-
-	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-		return 0;
-	snprintf(inside, sizeof inside, "%s/", place->home);
-	if (strncmp(path, inside, strlen(inside)) != 0)
-		return err_set(err, ERR_CONFIG,
-			"the store path %.120s of [storage %s] is not there; is its disk mounted?",
-			path, name);
-	if (mkdir(path, 0750) != 0 && errno != EEXIST)
-		return err_errno(err, "cannot make the store path %.120s", path);
-	return 0;
-}
-
-int up_config_store_paths(
-	const struct up_place *place, const struct settings *settings, struct err *err)
-{
-	for (size_t i = 0; i < settings->storage_count; i++) {
-		const struct storage_settings *storage = &settings->storages[i];
-
-		for (size_t j = 0; j < storage->store_path.count; j++)
-			if (make_store_path(
-				    place, storage->name, storage->store_path.items[j], err) < 0)
-				return -1;
-	}
-	return 0;
+	return same ? 0 : durable_file_write(place->conf, buf_span(text), 0644, err);
 }

@@ -16,8 +16,3 @@ struct settings *up_config_read(
 
 /* Write it, if that is not what the file has already. */
 int up_config_write(const struct up_place *place, const struct buf *text, struct err *err);
-
-/* Make the store paths that lie in the home.  One elsewhere that is missing is an error:
- * its disk may not be mounted. */
-int up_config_store_paths(
-	const struct up_place *place, const struct settings *settings, struct err *err);

@@ -1,6 +1,7 @@
 #include "programs/picstore/up_home.h"
 
 #include "core/crc32.h"
+#include "core/durable_file.h"
 #include "service/privileges.h"
 
 #include <dirent.h>
@@ -280,7 +281,6 @@ static int make_secret(const char *path, size_t len, struct err *err)
 	static const char letters[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 	uint8_t text[JWT_SECRET_LEN + 1];
-	int fd;
 
 	if (access(path, F_OK) == 0)
 		return 0;
@@ -289,17 +289,7 @@ static int make_secret(const char *path, size_t len, struct err *err)
 	for (size_t i = 0; i < len; i++)
 		text[i] = (uint8_t)letters[text[i] % 64];
 	text[len] = '\n';
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return err_errno(err, "cannot make %s", path);
-	if (write(fd, text, len + 1) != (ssize_t)len + 1 || fsync(fd) != 0) {
-		err_errno(err, "cannot write %s", path);
-		close(fd);
-		unlink(path);
-		return -1;
-	}
-	close(fd);
-	return 0;
+	return durable_file_write(path, (struct span){ text, len + 1 }, 0600, err);
 }
 
 int up_home_secrets(const struct up_place *place, struct err *err)
