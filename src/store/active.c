@@ -6,6 +6,7 @@
 #include "store/volume_walk.h"
 
 #include <errno.h>
+#include <string.h>
 
 enum {
 	GROW_UNIT = 64 << 10,
@@ -269,4 +270,82 @@ void active_prepare(struct active *active, uint64_t len)
 		to = active->allocated;
 	if (to > end && volume_write(active->volume, end, zeros, (size_t)(to - end), NULL) == 0)
 		active->zeroed = to;
+}
+
+static void add_gap(struct active *active, uint16_t number, uint64_t from, uint64_t to)
+{
+	if (from >= to)
+		return;
+	if (active->gap_count == ACTIVE_GAPS) /* the oldest is forgotten */
+		memmove(active->gaps, active->gaps + 1,
+			--active->gap_count * sizeof active->gaps[0]);
+	active->gaps[active->gap_count++] = (struct active_gap){ number, from, to };
+}
+
+static bool take_gap(struct active *active, uint16_t number, uint64_t from, uint64_t to)
+{
+	for (size_t i = active->gap_count; i-- > 0;) {
+		struct active_gap gap = active->gaps[i];
+
+		if (gap.number != number || from < gap.from || to > gap.to)
+			continue;
+		active->gap_count--;
+		memmove(active->gaps + i, active->gaps + i + 1,
+			(active->gap_count - i) * sizeof active->gaps[0]);
+		add_gap(active, number, gap.from, from);
+		add_gap(active, number, to, gap.to);
+		return true;
+	}
+	return false;
+}
+
+/* Make volume `number`, which is above the one in use. */
+static int go_on_with(struct active *active, uint16_t number, struct err *err)
+{
+	trim(active);
+	if (usable(active) && active->volume->dirty && volume_flush(active->volume, err) != 0)
+		return -1;
+	leave(active);
+	active->next_number = number;
+	if (next_volume(active, err) != 0)
+		return -1;
+	return active->volume->number == number
+		       ? 0
+		       : err_set(err, ERR_EXISTS, "volume %u is there already", number);
+}
+
+int active_claim(
+	struct active *active, uint16_t number, uint64_t offset, uint64_t len, struct err *err)
+{
+	uint64_t end = offset + len;
+	bool newer = active->volume == NULL ? number >= active->next_number
+					    : number > active->volume->number;
+
+	if (active->dead)
+		return err_set(err, ERR_IO, "store path %s is out of use since a flush failed",
+			active->store.folder);
+	if (offset < FIRST || end > (uint64_t)RECORD_SPOT_END * RECORD_BLOCK)
+		return err_set(err, ERR_EXISTS, "no record lies there");
+	if (number > active->next_number + ACTIVE_AHEAD)
+		return err_set(err, ERR_EXISTS, "volume %u is too far ahead", number);
+	if (take_gap(active, number, offset, end))
+		return check_reserve(active, len, err);
+	if (newer && go_on_with(active, number, err) != 0)
+		return -1;
+	if (!usable(active) || active->volume->number != number || offset < active->tail)
+		return err_set(err, ERR_EXISTS, "something may lie there");
+	/* The gap is to take no room on the disk. */
+	if (check_reserve(active, len, err) != 0)
+		return -1;
+	if (end > active->allocated) {
+		if (disk->ftruncate(active->volume->fd, (off_t)end) != 0)
+			return err_errno(err, "cannot grow %s", active->volume->file);
+		active->volume->dirty = true;
+		active->allocated = end;
+	}
+	add_gap(active, number, active->tail, offset);
+	active->tail = end;
+	if (active->zeroed < active->tail)
+		active->zeroed = active->tail;
+	return 0;
 }

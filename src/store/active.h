@@ -9,6 +9,17 @@
 
 #include "store/volume.h"
 
+enum {
+	ACTIVE_GAPS = 256,
+	ACTIVE_AHEAD = 256, /* volume numbers that active_claim may pass over */
+};
+
+/* A piece of a volume that the tail was moved past, so that nothing is there. */
+struct active_gap {
+	uint16_t number;
+	uint64_t from, to;
+};
+
 struct active {
 	/* The owner sets these: */
 	struct volume_store store;
@@ -21,6 +32,8 @@ struct active {
 	uint64_t allocated; /* the file's size */
 	uint64_t zeroed;    /* zeros have been written up to here */
 	bool dead;          /* a flush failed, and then a new volume could not be made */
+	struct active_gap gaps[ACTIVE_GAPS]; /* of active_claim, the newest last */
+	size_t gap_count;
 };
 
 /* Go on with the newest volume, if there is one, behind its last record.  After a crash
@@ -45,3 +58,10 @@ void active_advance(struct active *active, uint64_t len);
 
 /* To be called before `len` bytes of records, placed last, are written. */
 void active_prepare(struct active *active, uint64_t len);
+
+/* Find out if a record of `len` bytes may go to `offset` of volume `number`, and if so take that
+ * place: at the tail or behind it, or in a gap that an earlier call has left.  Records placed
+ * before must be written by then.  With `number` above that of the volume in use a new one is
+ * made and used from now on.  ERR_EXISTS: something may be there. */
+int active_claim(
+	struct active *active, uint16_t number, uint64_t offset, uint64_t len, struct err *err);

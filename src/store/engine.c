@@ -1,5 +1,6 @@
 #include "store/engine.h"
 
+#include "store/engine_alias.h"
 #include "store/engines.h"
 
 #include <pthread.h>
@@ -15,8 +16,13 @@ struct engine *engine_open(const char *name, const struct engine_conf *conf, str
 		return NULL;
 	}
 	for (size_t i = 0; i < sizeof engines / sizeof engines[0]; i++)
-		if (strcmp(engines[i]->name, name) == 0)
-			return engines[i]->open(conf, err);
+		if (strcmp(engines[i]->name, name) == 0) {
+			struct engine *engine = engines[i]->open(conf, err);
+
+			if (engine == NULL || engines[i] != &engine_volume)
+				return engine;
+			return engine_alias_new(engine, conf, err);
+		}
 	err_set(err, ERR_CONFIG, "there is no engine called %s", name);
 	return NULL;
 }
@@ -72,6 +78,11 @@ int engine_walk(struct engine *engine, unsigned flags,
 int engine_space(struct engine *engine, struct engine_space *out, struct err *err)
 {
 	return engine->ops->space(engine, out, err);
+}
+
+struct aliases *engine_aliases(struct engine *engine)
+{
+	return engine->ops->aliases == NULL ? NULL : engine->ops->aliases(engine);
 }
 
 /* What a waiting caller waits on. */

@@ -40,6 +40,9 @@ struct engine_put {
 	uint32_t crc;                  /* of content */
 	char ext[FILE_ID_EXT_MAX + 1]; /* without the dot */
 	uint8_t path;                  /* store path, or ENGINE_ANY_PATH */
+	/* Store it under this very id again, which was made here or by a storage that called
+	 * itself the same; NULL: under a new one.  ERR_EXISTS if its place is taken. */
+	const struct file_id *wanted;
 	void (*done)(struct engine_put *put);
 	void *context; /* the caller's */
 
@@ -116,6 +119,7 @@ struct engine_ops {
 		bool (*found)(void *context, const struct engine_found *found), void *context,
 		struct err *err);
 	int (*space)(struct engine *engine, struct engine_space *out, struct err *err);
+	struct aliases *(*aliases)(struct engine *engine);
 };
 
 struct engine { /* the first member of every engine's own struct */
@@ -152,6 +156,9 @@ int engine_walk(struct engine *engine, unsigned flags,
 	struct err *err);
 
 int engine_space(struct engine *engine, struct engine_space *out, struct err *err);
+
+/* The names that pictures had elsewhere (aliases.h); NULL if the engine keeps none. */
+struct aliases *engine_aliases(struct engine *engine);
 
 /* Waiting forms of put and remove, for tools and tests. */
 int engine_put_wait(struct engine *engine, struct engine_put *put);

@@ -119,6 +119,11 @@ static int space_faulty(struct engine *engine, struct engine_space *out, struct 
 	return engine_space(inner_of(engine), out, err);
 }
 
+static struct aliases *aliases_faulty(struct engine *engine)
+{
+	return engine_aliases(inner_of(engine));
+}
+
 static void close_faulty(struct engine *engine)
 {
 	engine_close(inner_of(engine));
@@ -234,4 +239,5 @@ const struct engine_ops engine_faulty = {
 	.place = place_faulty,
 	.walk = walk_faulty,
 	.space = space_faulty,
+	.aliases = aliases_faulty,
 };

@@ -149,6 +149,12 @@ static void put_volume(struct engine *engine, struct engine_put *put)
 	if (self->read_only) {
 		err_set(&put->err, ERR_NOT_ALLOWED, "the store is open for reading only");
 		put->done(put);
+	} else if (put->wanted != NULL && put->wanted->path >= self->count) {
+		err_set(&put->err, ERR_EXISTS, "there is no store path M%02X", put->wanted->path);
+		put->done(put);
+	} else if (put->wanted != NULL) {
+		put->path = put->wanted->path;
+		put_to(self, put->path, put);
 	} else if (put->path == ENGINE_ANY_PATH) {
 		put->id.path = (uint8_t)(self->turn++ % self->count);
 		put->id.dir = 0;

@@ -56,12 +56,25 @@ struct writer {
 
 	struct staged staged[BATCH_COUNT_MAX];
 	size_t staged_count, staged_from; /* those from staged_from are not written yet */
+	struct volume *first_volume;      /* see batch_of */
+	uint64_t first_offset;
 	struct iovec iov[BATCH_COUNT_MAX * PIECES];
 	struct removed removed[BATCH_COUNT_MAX];
 	size_t removed_count;
 };
 
 /* --- puts --- */
+
+/* A volume of this store path, with a reference.  There must be only one object for the
+ * active volume: a flush that fails is noted in it. */
+static struct volume *find_volume(struct writer *writer, uint16_t number, struct err *err)
+{
+	struct volume *active = writer->active.volume;
+
+	if (active != NULL && active->number == number)
+		return volume_ref(active);
+	return volume_cache_get(writer->conf.cache, writer->conf.store.path, number, 0, err);
+}
 
 /* Take the header of a record that was not acknowledged away again, as far as that is
  * possible. */
@@ -124,48 +137,95 @@ static int make_id(struct writer *writer, struct engine_put *put)
 	return 0;
 }
 
+/* Where the batch of a record at `offset` begins: at the first record of `volume` that is
+ * written before the same flush. */
+static uint32_t batch_of(struct writer *writer, struct volume *volume, uint64_t offset)
+{
+	if (writer->first_volume != volume || offset < writer->first_offset) {
+		writer->first_volume = volume;
+		writer->first_offset = offset;
+	}
+	return (uint32_t)(writer->first_offset / RECORD_BLOCK);
+}
+
+/* Lay out the record of put->id at `offset`; takes the reference to `volume` over. */
+static void stage(struct writer *writer, struct engine_put *put, struct volume *volume,
+	uint64_t offset, uint64_t len)
+{
+	struct staged *staged = &writer->staged[writer->staged_count++];
+	struct record record;
+
+	staged->put = put;
+	staged->volume = volume;
+	staged->offset = offset;
+	staged->len = len;
+	record_of_picture(&record, &put->id);
+	record.batch = batch_of(writer, volume, offset);
+	record_encode(&record, &volume->key, staged->header);
+	memset(staged->pad, 0, sizeof staged->pad);
+	record_end_encode(&record, &volume->key,
+		staged->pad + (len - RECORD_HEADER_LEN - put->content.len - RECORD_END_LEN));
+}
+
+/* Was `wanted` made here, and can it be the id of these bytes? */
+static int check_wanted(const struct writer *writer, const struct engine_put *put, struct err *err)
+{
+	const struct file_id *wanted = put->wanted;
+
+	if (wanted->kind != FILE_ID_NORMAL || wanted->name_len != FILE_ID_NAME_LEN ||
+		wanted->path != writer->conf.store.path ||
+		strcmp(wanted->group, writer->conf.store.group) != 0 ||
+		memcmp(wanted->source, writer->conf.source, sizeof wanted->source) != 0)
+		return err_set(err, ERR_EXISTS, "%s was not made here", wanted->name);
+	if (wanted->size != put->content.len || wanted->crc != put->crc)
+		return err_set(err, ERR_EXISTS, "%s names other bytes", wanted->name);
+	return 0;
+}
+
+/* A record that goes to the place that its id names is a run by itself. */
+static int stage_wanted(struct writer *writer, struct engine_put *put, uint64_t len)
+{
+	const struct file_id *id = put->wanted;
+	uint64_t offset = (uint64_t)id->random * RECORD_BLOCK;
+	struct volume *volume;
+
+	if (check_wanted(writer, put, &put->err) != 0)
+		return -1;
+	write_staged(writer);
+	if (active_claim(&writer->active, id->dir, offset, len, &put->err) != 0)
+		return -1;
+	volume = find_volume(writer, id->dir, &put->err);
+	if (volume == NULL)
+		return -1;
+	if (volume->flush_errno != 0) {
+		volume_unref(volume);
+		return err_set(&put->err, ERR_IO, "its volume is not written to any more");
+	}
+	put->id = *id;
+	stage(writer, put, volume, offset, len);
+	write_staged(writer);
+	return 0;
+}
+
 static int stage_put(struct writer *writer, struct engine_put *put)
 {
-	struct staged *staged = &writer->staged[writer->staged_count];
 	uint64_t len = record_room(put->content.len) * RECORD_BLOCK;
 	struct active *active = &writer->active;
-	struct record record;
 
 	if (put->content.len > UINT32_MAX)
 		return err_set(&put->err, ERR_TOO_LARGE, "a picture of that size fits no volume");
+	if (put->wanted != NULL)
+		return stage_wanted(writer, put, len);
 	if (!active_fits(active, len))
 		write_staged(writer); /* a run of records lies in one volume */
 	if (active_place(active, len, &put->err) != 0 || make_id(writer, put) != 0)
 		return -1;
-	staged->put = put;
-	staged->volume = volume_ref(active->volume);
-	staged->offset = active->tail;
-	staged->len = len;
-	record_of_picture(&record, &put->id);
-	if (writer->staged_count > writer->staged_from)
-		record.batch = (uint32_t)(writer->staged[writer->staged_from].offset /
-					  RECORD_BLOCK);
-	record_encode(&record, &active->volume->key, staged->header);
-	memset(staged->pad, 0, sizeof staged->pad);
-	record_end_encode(&record, &active->volume->key,
-		staged->pad + (len - RECORD_HEADER_LEN - put->content.len - RECORD_END_LEN));
-	writer->staged_count++;
+	stage(writer, put, volume_ref(active->volume), active->tail, len);
 	active_advance(active, len);
 	return 0;
 }
 
 /* --- removes --- */
-
-/* A volume of this store path, with a reference.  There must be only one object for the
- * active volume: a flush that fails is noted in it. */
-static struct volume *find_volume(struct writer *writer, uint16_t number, struct err *err)
-{
-	struct volume *active = writer->active.volume;
-
-	if (active != NULL && active->number == number)
-		return volume_ref(active);
-	return volume_cache_get(writer->conf.cache, writer->conf.store.path, number, 0, err);
-}
 
 static struct volume *find_for_eraser(void *context, uint16_t number)
 {
@@ -222,6 +282,7 @@ static void finish_puts(struct writer *writer)
 		}
 	}
 	writer->staged_count = writer->staged_from = 0;
+	writer->first_volume = NULL;
 	for (size_t i = 0; i < count; i++) {
 		struct engine_put *put = writer->staged[i].put;
 
