@@ -40,7 +40,33 @@ class Picstore
     const DELETE_NOW = 3030;
     const PING = 0x10B0;
     const SESSION = 0x10B5;
+    const PHOTO_PUT = 0x10C0;
+    const PHOTO_GET = 0x10C1;
+    const PHOTO_GET_URL = 0x10C2;
+    const LIST_ALBUM = 0x10C3;
+    const LIST_USER = 0x10C4;
+    const PHOTO_RENAME = 0x10C5;
+    const PHOTO_MOVE = 0x10C6;
+    const PHOTO_DELETE = 0x10C7;
+    const PHOTO_COUNT = 0x10C8;
+    const PHOTO_SEARCH = 0x10C9;
+    const PHOTO_SETTLE = 0x10CA;
+    const ALBUMS = 0x10CB;
+    const LIST_ALL = 0x10CC;
     const MAX_REPLY = 67108864;
+
+    /** A photo's states, and what settles one that is pending. */
+    const PENDING = 0;
+    const STORED = 1;
+    const DELETED = 2;
+    const LOST = 3;
+    const FORGET = 0;
+
+    /** The numbers of a photo in their order, and of how many bits each is. */
+    const PHOTO_FIELDS = [
+        'photoid' => 64, 'uid' => 32, 'albumid' => 32, 'channel' => 32, 'is_head' => 16,
+        'state' => 16, 'type' => 16, 'width' => 32, 'height' => 32, 'crc' => 32, 'length' => 64,
+        'time' => 64];
 
     /** User number of the requests. */
     public $user = 0;
@@ -49,6 +75,7 @@ class Picstore
     private $timeout;
     private $u16;
     private $u32;
+    private $u64;
     private $stream = null;
     private $seq = 0;
     private $deadline = 0.0;
@@ -70,6 +97,7 @@ class Picstore
         $this->timeout = $timeout;
         $this->u16 = $order === 'big' ? 'n' : 'v';
         $this->u32 = $order === 'big' ? 'N' : 'V';
+        $this->u64 = $order === 'big' ? 'J' : 'P';
     }
 
     public function __destruct()
@@ -130,6 +158,109 @@ class Picstore
     public function sessionLook(string $key): array
     {
         return $this->session(1, $key);
+    }
+
+    /**
+     * Put a photo, an array of the fields that photoGet returns; those that are left out are 0
+     * or empty, so it is pending unless 'state' and 'url' say otherwise.  Returns [albumid,
+     * photoid].  Code 5: another photo has that url.
+     */
+    public function photoPut(array $photo): array
+    {
+        $body = '';
+        foreach (self::PHOTO_FIELDS as $field => $bits) {
+            $body .= $this->unsigned($bits, (int)($photo[$field] ?? 0));
+        }
+        $ip = ip2long($photo['ip'] ?? '0.0.0.0');
+        if ($ip === false) {
+            throw new PicstoreError("'{$photo['ip']}' is no IPv4 address", 1);
+        }
+        $unknown = array_diff_key($photo, self::PHOTO_FIELDS, ['ip' => 0, 'name' => 0, 'url' => 0]);
+        if ($unknown) {
+            throw new PicstoreError("a photo has no field '" . key($unknown) . "'", 1);
+        }
+        $body .= pack('N', $ip) . $this->text($photo['name'] ?? '') . $this->text($photo['url'] ?? '');
+        return $this->fixed([32, 64], $this->call(self::PHOTO_PUT, $body));
+    }
+
+    /** A photo by its number, as an array. */
+    public function photoGet(int $photoid): array
+    {
+        return $this->onePhoto($this->call(self::PHOTO_GET, $this->unsigned(64, $photoid)));
+    }
+
+    /** A photo by the id of its picture. */
+    public function photoGetUrl(string $url): array
+    {
+        return $this->onePhoto($this->call(self::PHOTO_GET_URL, $this->text($url)));
+    }
+
+    /**
+     * Photos of an album; returns [an array of them, whether there are more].  $options of this
+     * and other lists: 'after', the last photoid of the page before; 'limit', at most 1000;
+     * 'newest_first'; 'states', an array of states, stored ones alone if it is left out.
+     */
+    public function albumPhotos(int $uid, int $albumid = 0, array $options = []): array
+    {
+        return $this->photos(self::LIST_ALBUM, $uid, $albumid, '', $options);
+    }
+
+    /** Photos of a user. */
+    public function userPhotos(int $uid, array $options = []): array
+    {
+        return $this->photos(self::LIST_USER, $uid, 0, '', $options);
+    }
+
+    /** Photos of a user with $text anywhere in their names. */
+    public function searchPhotos(int $uid, string $text, array $options = []): array
+    {
+        return $this->photos(self::PHOTO_SEARCH, $uid, 0, $text, $options);
+    }
+
+    /** Photos of all users. */
+    public function allPhotos(array $options = []): array
+    {
+        return $this->photos(self::LIST_ALL, 0, 0, '', $options);
+    }
+
+    /** Of an album, or of all of a user's; returns [how many, of how many bytes]. */
+    public function photoCount(int $uid, int $albumid = 0, array $states = []): array
+    {
+        return $this->fixed([64, 64], $this->call(self::PHOTO_COUNT,
+            $this->query($uid, $albumid, '', ['states' => $states])));
+    }
+
+    /** Code 9: it is another user's, here and below; user 0 may change everybody's. */
+    public function photoRename(int $photoid, string $name): void
+    {
+        $this->call(self::PHOTO_RENAME, $this->unsigned(64, $photoid) . $this->text($name));
+    }
+
+    /** Into another album of its owner, which is made if need be; returns its number. */
+    public function photoMove(int $photoid, int $albumid): int
+    {
+        return $this->fixed([32], $this->call(self::PHOTO_MOVE,
+            $this->unsigned(64, $photoid) . $this->number($albumid)))[0];
+    }
+
+    /** Mark a photo as deleted, by number or by url.  deleteNow deletes its picture too. */
+    public function photoDelete(int $photoid = 0, string $url = ''): void
+    {
+        $this->call(self::PHOTO_DELETE, $this->unsigned(64, $photoid) . $this->text($url));
+    }
+
+    /** What became of a photo: FORGET (one that is pending), STORED as $url, DELETED, LOST. */
+    public function photoSettle(int $photoid, int $what, string $url = ''): void
+    {
+        $this->call(self::PHOTO_SETTLE, $this->unsigned(64, $photoid) . $this->unsigned(16, $what)
+            . $this->text($url));
+    }
+
+    /** Albums of a user, as arrays; returns [an array of them, whether there are more]. */
+    public function albums(int $uid, int $after = 0, int $limit = 100): array
+    {
+        return $this->page($this->call(self::ALBUMS,
+            $this->query($uid, 0, '', ['after' => $after, 'limit' => $limit])), 'takeAlbum');
     }
 
     /** Send a package of any command, return the body of its reply. */
@@ -265,5 +396,114 @@ class Picstore
             $this->broken('the reply about a session makes no sense');
         }
         return array_values(unpack("{$this->u32}used/{$this->u32}left", $reply));
+    }
+
+    /** A number of 16, 32 or 64 bits; those of 64 are below 2^63, as PHP's own are. */
+    private function unsigned(int $bits, int $value): string
+    {
+        if ($value < 0 || ($bits < 64 && $value >> $bits !== 0)) {
+            throw new PicstoreError("$value does not fit its field", 1);
+        }
+        return pack($bits === 16 ? $this->u16 : ($bits === 32 ? $this->u32 : $this->u64), $value);
+    }
+
+    private function text(string $text): string
+    {
+        if (strlen($text) > 255) {
+            throw new PicstoreError('a name or url has at most 255 bytes', 1);
+        }
+        return $this->unsigned(16, strlen($text)) . $text;
+    }
+
+    private function query(int $uid, int $albumid, string $text, array $options): string
+    {
+        $states = 0;
+        foreach ($options['states'] ?? [] as $state) {
+            $states |= 1 << $state;
+        }
+        return $this->number($uid) . $this->number($albumid)
+            . $this->unsigned(64, $options['after'] ?? 0)
+            . $this->unsigned(16, $options['limit'] ?? 100)
+            . $this->unsigned(16, empty($options['newest_first']) ? 0 : 1)
+            . $this->unsigned(16, $states) . $this->text($text);
+    }
+
+    private function photos(int $cmd, int $uid, int $albumid, string $text, array $options): array
+    {
+        return $this->page($this->call($cmd, $this->query($uid, $albumid, $text, $options)),
+            'takePhoto');
+    }
+
+    /** The numbers that make up a reply. */
+    private function fixed(array $sizes, string $reply): array
+    {
+        $at = 0;
+        $numbers = [];
+        foreach ($sizes as $bits) {
+            $numbers[] = $this->take($bits, $reply, $at);
+        }
+        $this->end($reply, $at);
+        return $numbers;
+    }
+
+    private function page(string $reply, string $take): array
+    {
+        $at = 0;
+        $found = [];
+        $more = $this->take(16, $reply, $at);
+        for ($count = $this->take(16, $reply, $at); $count > 0; $count--) {
+            $found[] = $this->$take($reply, $at);
+        }
+        $this->end($reply, $at);
+        return [$found, $more !== 0];
+    }
+
+    private function onePhoto(string $reply): array
+    {
+        $at = 0;
+        $photo = $this->takePhoto($reply, $at);
+        $this->end($reply, $at);
+        return $photo;
+    }
+
+    private function takePhoto(string $reply, int &$at): array
+    {
+        $photo = [];
+        foreach (self::PHOTO_FIELDS as $field => $bits) {
+            $photo[$field] = $this->take($bits, $reply, $at);
+        }
+        $photo['ip'] = inet_ntop($this->bytes(4, $reply, $at));
+        $photo['name'] = $this->bytes($this->take(16, $reply, $at), $reply, $at);
+        $photo['url'] = $this->bytes($this->take(16, $reply, $at), $reply, $at);
+        return $photo;
+    }
+
+    private function takeAlbum(string $reply, int &$at): array
+    {
+        return ['albumid' => $this->take(32, $reply, $at), 'made' => $this->take(64, $reply, $at),
+            'photos' => $this->take(64, $reply, $at),
+            'name' => $this->bytes($this->take(16, $reply, $at), $reply, $at)];
+    }
+
+    private function take(int $bits, string $reply, int &$at): int
+    {
+        $code = $bits === 16 ? $this->u16 : ($bits === 32 ? $this->u32 : $this->u64);
+        return unpack($code, $this->bytes(intdiv($bits, 8), $reply, $at))[1];
+    }
+
+    private function bytes(int $len, string $reply, int &$at): string
+    {
+        if ($at + $len > strlen($reply)) {
+            $this->broken('the reply about a photo makes no sense');
+        }
+        $at += $len;
+        return (string)substr($reply, $at - $len, $len);
+    }
+
+    private function end(string $reply, int $at): void
+    {
+        if ($at !== strlen($reply)) {
+            $this->broken('the reply about a photo makes no sense');
+        }
     }
 }

@@ -1,7 +1,4 @@
-#define PICSTORE_API __attribute__((visibility("default")))
-#include "picstore.h"
-
-#include "net/frame_client.h"
+#include "libpicstore/libpicstore_inside.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -15,14 +12,7 @@ _Static_assert((int)PICSTORE_SERVICE_DOWN == RET_COUNT - 1, "picstore.h lists ev
 _Static_assert((int)PICSTORE_URL_SIZE == PACKAGE_URL_LEN + 1, "an id has one length");
 _Static_assert((int)PICSTORE_DELETE_MAX == PACKAGE_DELETE_MAX, "a package has one limit");
 
-struct picstore {
-	struct frame_client *client;
-	enum byte_order order;
-	uint32_t user, max_reply;
-};
-
-/* The code of `err`, with its sentence in `error`. */
-static int fail(const struct err *err, picstore_error *error)
+int libpicstore_fail(const struct err *err, picstore_error *error)
 {
 	int code = (int)ret_of_err(err->code);
 
@@ -35,7 +25,7 @@ static int fail(const struct err *err, picstore_error *error)
 	return code;
 }
 
-static int succeed(picstore_error *error)
+int libpicstore_succeed(picstore_error *error)
 {
 	if (error != NULL) {
 		error->code = PICSTORE_OK;
@@ -55,7 +45,7 @@ picstore *picstore_open(const char *address, const picstore_options *options, pi
 		memcpy(&with, options, options->size < sizeof with ? options->size : sizeof with);
 	if (store == NULL) {
 		err_set(&err, ERR_INTERNAL, "out of memory");
-		fail(&err, error);
+		libpicstore_fail(&err, error);
 		return NULL;
 	}
 	store->order = with.big_endian ? ORDER_BIG : ORDER_LITTLE;
@@ -68,11 +58,11 @@ picstore *picstore_open(const char *address, const picstore_options *options, pi
 	store->client = frame_client_new(&conf, &err);
 	if (store->client == NULL) {
 		err.code = ERR_BAD_REQUEST; /* there is no configuration here that is wrong */
-		fail(&err, error);
+		libpicstore_fail(&err, error);
 		free(store);
 		return NULL;
 	}
-	succeed(error);
+	libpicstore_succeed(error);
 	return store;
 }
 
@@ -84,8 +74,7 @@ void picstore_close(picstore *store)
 	free(store);
 }
 
-/* Sends `body` and frees it; fills `reply`, which the caller has initialised. */
-static int call(picstore *store, uint16_t cmd, enum frame_repeat repeat, struct buf *body,
+int libpicstore_call(picstore *store, uint16_t cmd, enum frame_repeat repeat, struct buf *body,
 	struct buf *reply, struct err *err)
 {
 	struct frame_call what = { cmd, store->user, buf_span(body), repeat };
@@ -101,9 +90,9 @@ int picstore_ping(picstore *store, picstore_error *error)
 	struct buf body = { 0 };
 	struct err err = { 0 };
 
-	if (call(store, CMD_PING, FRAME_REPEAT, &body, NULL, &err) != 0)
-		return fail(&err, error);
-	return succeed(error);
+	if (libpicstore_call(store, CMD_PING, FRAME_REPEAT, &body, NULL, &err) != 0)
+		return libpicstore_fail(&err, error);
+	return libpicstore_succeed(error);
 }
 
 static bool copy_url(const char *url, struct package_url *out, struct err *err)
@@ -137,18 +126,18 @@ int picstore_cut(picstore *store, const picstore_cut_request *cut, char url[PICS
 	int result;
 
 	if (!copy_url(cut->url, &request.url, &err))
-		return fail(&err, error);
+		return libpicstore_fail(&err, error);
 	buf_init(&body, 1024);
 	buf_init(&reply, store->max_reply);
 	package_cut_encode(&body, store->order, &request);
-	result = call(store, CMD_CUT, FRAME_REPEAT, &body, &reply, &err);
+	result = libpicstore_call(store, CMD_CUT, FRAME_REPEAT, &body, &reply, &err);
 	if (result == 0 && !package_item_decode(buf_span(&reply), store->order, &item))
 		result = err_set(&err, ERR_CORRUPT, "the reply to a cut makes no sense");
 	buf_fini(&reply);
 	if (result != 0)
-		return fail(&err, error);
+		return libpicstore_fail(&err, error);
 	memcpy(url, item.url.text, PICSTORE_URL_SIZE);
-	return succeed(error);
+	return libpicstore_succeed(error);
 }
 
 static int delete_pictures(picstore *store, uint16_t cmd, enum frame_repeat repeat,
@@ -160,7 +149,7 @@ static int delete_pictures(picstore *store, uint16_t cmd, enum frame_repeat repe
 	if (count > PACKAGE_DELETE_MAX) {
 		err_set(&err, ERR_TOO_LARGE, "one call deletes at most %d pictures",
 			PACKAGE_DELETE_MAX);
-		return fail(&err, error);
+		return libpicstore_fail(&err, error);
 	}
 	buf_init(&body, 4 + count * (4 + PACKAGE_URL_LEN));
 	package_put_u32(&body, store->order, (uint32_t)count);
@@ -169,13 +158,13 @@ static int delete_pictures(picstore *store, uint16_t cmd, enum frame_repeat repe
 
 		if (!copy_url(pictures[i].url, &item.url, &err)) {
 			buf_fini(&body);
-			return fail(&err, error);
+			return libpicstore_fail(&err, error);
 		}
 		package_item_encode(&body, store->order, &item);
 	}
-	if (call(store, cmd, repeat, &body, NULL, &err) != 0)
-		return fail(&err, error);
-	return succeed(error);
+	if (libpicstore_call(store, cmd, repeat, &body, NULL, &err) != 0)
+		return libpicstore_fail(&err, error);
+	return libpicstore_succeed(error);
 }
 
 int picstore_delete_later(
@@ -201,24 +190,24 @@ static int session(picstore *store, uint16_t what, const char *key, uint32_t *us
 
 	if (request.key.len > PACKAGE_KEY_MAX) {
 		err_set(&err, ERR_BAD_KEY, "the session key is longer than any");
-		return fail(&err, error);
+		return libpicstore_fail(&err, error);
 	}
 	buf_init(&body, PACKAGE_KEY_MAX + 16);
 	buf_init(&reply, store->max_reply);
 	package_session_encode(&body, store->order, &request);
-	result = call(store, CMD_SESSION, what == SESSION_USE ? FRAME_ONCE : FRAME_REPEAT, &body,
-		&reply, &err);
+	result = libpicstore_call(store, CMD_SESSION,
+		what == SESSION_USE ? FRAME_ONCE : FRAME_REPEAT, &body, &reply, &err);
 	if (result == 0 &&
 		!package_session_reply_decode(buf_span(&reply), store->order, &counted, &rest))
 		result = err_set(&err, ERR_CORRUPT, "the reply about a session makes no sense");
 	buf_fini(&reply);
 	if (result != 0)
-		return fail(&err, error);
+		return libpicstore_fail(&err, error);
 	if (used != NULL)
 		*used = counted;
 	if (left != NULL)
 		*left = rest;
-	return succeed(error);
+	return libpicstore_succeed(error);
 }
 
 int picstore_session_use(

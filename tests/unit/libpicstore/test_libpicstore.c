@@ -3,6 +3,7 @@
 #include "fake_server.h"
 #include "unit.h"
 #include "wire/package.h"
+#include "wire/photo_body.h"
 #include "wire/ret.h"
 
 #include <stdio.h>
@@ -137,6 +138,94 @@ TEST(asks_about_sessions)
 	fake_server_stop(server);
 	free_answers(answers, 3);
 	buf_fini(&body);
+}
+
+TEST(lists_photos_by_pages)
+{
+	struct photo first = { .photoid = 41, .uid = 7, .name = "a", .url = "u", .is_head = true };
+	struct photo second = { .photoid = 42, .length = UINT64_C(1) << 40, .ip = { 10, 1, 1, 9 } };
+	picstore_query query = { .uid = 7, .after = 40, .newest_first = 1, .states = 3 };
+	picstore_photo photos[2];
+	struct fake_answer answers[3];
+	struct fake_server *server;
+	struct photo_request sent;
+	struct buf body;
+	picstore *store;
+	uint8_t last[4096];
+	size_t count, len;
+	int more;
+
+	buf_init(&body, 2000);
+	package_put_u16(&body, ORDER_LITTLE, 1);
+	package_put_u16(&body, ORDER_LITTLE, 2);
+	photo_encode(&body, ORDER_LITTLE, &first);
+	photo_encode(&body, ORDER_LITTLE, &second);
+	answers[0] = answer(CMD_PHOTO_SEARCH, 1, RET_OK, &body);
+	answers[1] = answer(CMD_PHOTO_LIST_ALL, 2, RET_OK, &body); /* more than there is room for */
+	body.len--;
+	answers[2] = answer(CMD_PHOTO_LIST_USER, 3, RET_OK, &body); /* half a photo */
+	server = fake_server_start(whole, answers, 3);
+	store = picstore_open(fake_server_address(server), NULL, NULL);
+	query.text = "gr\303\266";
+	assert_int_equal(picstore_photo_list(store, PICSTORE_LIST_SEARCH, &query, photos, 2, &count,
+				 &more, NULL),
+		PICSTORE_OK);
+	assert_int_equal(count, 2);
+	assert_true(more);
+	assert_int_equal(query.after, 42);
+	assert_int_equal(photos[0].photoid, 41);
+	assert_true(photos[0].is_head);
+	assert_string_equal(photos[0].url, "u");
+	assert_true(photos[1].length == UINT64_C(1) << 40);
+	assert_memory_equal(photos[1].ip, "\12\1\1\11", 4);
+	len = fake_server_last(server, last);
+	assert_true(photo_request_decode(CMD_PHOTO_SEARCH,
+		span_of(last + PACKAGE_HEADER_LEN, len - PACKAGE_HEADER_LEN), ORDER_LITTLE, &sent));
+	assert_int_equal(sent.photoid, 40);
+	assert_int_equal(sent.limit, 2);
+	assert_int_equal(sent.flags, PHOTO_NEWEST_FIRST);
+	assert_int_equal(sent.states, 3);
+	assert_string_equal(sent.text, query.text);
+	assert_int_equal(picstore_photo_list(
+				 store, PICSTORE_LIST_ALL, &query, photos, 1, &count, &more, NULL),
+		PICSTORE_CORRUPT);
+	assert_int_equal(count, 0);
+	assert_int_equal(picstore_photo_list(
+				 store, PICSTORE_LIST_USER, &query, photos, 2, &count, &more, NULL),
+		PICSTORE_CORRUPT);
+	assert_int_equal(query.after, 42);
+	picstore_close(store);
+	fake_server_stop(server);
+	free_answers(answers, 3);
+	buf_fini(&body);
+}
+
+TEST(sends_no_text_that_is_none)
+{
+	picstore *store = picstore_open("127.0.0.1:1", NULL, NULL);
+	picstore_photo photo = { .state = PICSTORE_PHOTO_STORED };
+	picstore_query query = { .text = "\377" };
+	picstore_error error;
+	char longer[300];
+	size_t count;
+	int more;
+
+	memset(longer, 'n', sizeof longer - 1);
+	longer[sizeof longer - 1] = '\0';
+	assert_int_equal(picstore_photo_rename(store, 1, longer, &error), PICSTORE_BAD_REQUEST);
+	assert_int_equal(
+		picstore_photo_get_url(store, longer, &photo, &error), PICSTORE_BAD_REQUEST);
+	memset(photo.name, 'n', sizeof photo.name); /* without a NUL */
+	assert_int_equal(picstore_photo_put(store, &photo, &error), PICSTORE_BAD_REQUEST);
+	photo = (picstore_photo){ .state = 4 };
+	assert_int_equal(picstore_photo_put(store, &photo, &error), PICSTORE_BAD_REQUEST);
+	assert_int_equal(picstore_photo_list(store, PICSTORE_LIST_SEARCH, &query, &photo, 1, &count,
+				 &more, &error),
+		PICSTORE_BAD_REQUEST);
+	assert_int_equal(picstore_photo_list(store, PICSTORE_LIST_ALL, &query, &photo, 0, &count,
+				 &more, &error),
+		PICSTORE_BAD_REQUEST);
+	picstore_close(store);
 }
 
 TEST(speaks_big_endian_when_told_so)
