@@ -92,6 +92,7 @@ struct settings {
 	/* [tracker] */
 	char *tracker_listen;
 	char *tracker_advertise; /* for monitoring tools; when empty, tracker_listen */
+	char *tracker_memory;    /* file; empty: none */
 	int64_t store_lookup;    /* index into "round-robin|most-free|group" */
 	char *store_group;       /* for "group" */
 	int64_t beat_interval;   /* how often a storage reports */

@@ -70,6 +70,9 @@ static const struct conf_key keys[] = {
 	KEY(tracker, advertise, ADDRESS, tracker_advertise, "",
 		"Address that monitoring tools are told when they ask who leads; empty: that of "
 		"listen."),
+	KEY(tracker, memory, PATH, tracker_memory, "/var/lib/picstore/tracker/storages",
+		"File with a line for each storage it has heard of, so that one that is down is "
+		"not forgotten; its folder is made if it is not there; empty: none."),
 	CHOICE(tracker, store_lookup, store_lookup, "round-robin", "round-robin|most-free|group",
 		"How the group of an upload is chosen: in turn, by free space, or always "
 		"store_group."),

@@ -198,6 +198,8 @@ struct settings *up_config_read(
 		"/data/receipts/receipts.db");
 	set_own_path(text, "sess_check_svr", "folder", settings->sess_check_folder,
 		"/var/lib/picstore/sessions", place->home, "/data/sessions");
+	set_own_path(text, "tracker", "memory", settings->tracker_memory,
+		"/var/lib/picstore/tracker/storages", place->home, "/data/tracker/storages");
 	set_own_path(text, "metadata_dbsvr", "folder", settings->metadata_folder,
 		"/var/lib/picstore/metadata", place->home, "/data/metadata");
 	if (port_base != UP_STANDARD_PORTS)

@@ -94,6 +94,29 @@ static struct cluster_storage *make_room(
 	return oldest;
 }
 
+/* NULL if it is not known. */
+static struct cluster_storage *find_id(const struct cluster_group *group, const char *id)
+{
+	for (size_t i = 0; i < group->count; i++)
+		if (strcmp(group->storages[i]->beat.id, id) == 0)
+			return group->storages[i];
+	return NULL;
+}
+
+bool cluster_remember(struct cluster *cluster, const struct fdfs_beat *beat, int64_t joined)
+{
+	struct cluster_group *group = find_or_add(cluster, beat->group);
+	struct cluster_storage *storage;
+
+	if (group == NULL || group->count == CLUSTER_STORAGES_MAX ||
+		find_id(group, beat->id) != NULL)
+		return false;
+	storage = make_room(cluster, group, 0);
+	storage->beat = *beat;
+	storage->joined = joined;
+	return true;
+}
+
 int cluster_beat(struct cluster *cluster, const struct fdfs_beat *beat, const void *link,
 	int64_t now_ms, int64_t now, struct err *err)
 {
@@ -103,9 +126,7 @@ int cluster_beat(struct cluster *cluster, const struct fdfs_beat *beat, const vo
 	if (group == NULL)
 		return err_set(err, ERR_FULL, "there are %d groups, no more are taken",
 			CLUSTER_GROUPS_MAX);
-	for (size_t i = 0; i < group->count && storage == NULL; i++)
-		if (strcmp(group->storages[i]->beat.id, beat->id) == 0)
-			storage = group->storages[i];
+	storage = find_id(group, beat->id);
 	if (storage != NULL && storage->link != link && cluster_is_up(cluster, storage, now_ms) &&
 		!same_address(&storage->beat.address, &beat->address))
 		return err_set(err, ERR_EXISTS,
@@ -123,6 +144,9 @@ int cluster_beat(struct cluster *cluster, const struct fdfs_beat *beat, const vo
 				beat->group, CLUSTER_STORAGES_MAX);
 		storage->joined = now;
 	}
+	cluster->news = cluster->news || strcmp(storage->beat.id, beat->id) != 0 ||
+			!same_address(&storage->beat.address, &beat->address) ||
+			storage->beat.shared != beat->shared;
 	storage->beat = *beat;
 	storage->link = link;
 	storage->beat_ms = now_ms;

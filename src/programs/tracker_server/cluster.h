@@ -45,6 +45,7 @@ struct cluster {
 	enum cluster_lookup lookup;
 	char store_group[FDFS_GROUP_WIDTH + 1];
 	int64_t beat_timeout_ms;
+	bool news; /* a storage was added, or is another than before; who keeps it clears it */
 };
 
 void cluster_init(struct cluster *cluster, enum cluster_lookup lookup, const char *store_group,
@@ -53,6 +54,10 @@ void cluster_fini(struct cluster *cluster);
 
 /* Know of a group before any storage of it has beaten.  False if there are too many. */
 bool cluster_expect(struct cluster *cluster, const char *group);
+
+/* Know of a storage that has been heard of before: it is down.  Of `beat`, group, id, address and
+ * shared are told.  False if it is known, or there are too many. */
+bool cluster_remember(struct cluster *cluster, const struct fdfs_beat *beat, int64_t joined);
 
 /* A beat came on `link`.  Returns -1 if it contradicts a storage that is up (ERR_EXISTS)
  * or there are too many (ERR_FULL). */

@@ -1,7 +1,7 @@
 /* tracker_server - tells clients which storage takes an upload and which one has a file.
  *
- * It keeps nothing: storages report several times a second which files they can serve
- * and how much room they have, and who does not report is left out. */
+ * Storages report several times a second that they live and how much room they have, and
+ * who does not report is left out.  It keeps which storages there are, and nothing else. */
 #include "programs/tracker_server/tracker_server.h"
 
 static const struct service tracker_server = {

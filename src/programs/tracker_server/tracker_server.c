@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "fdfs/fdfs_server.h"
 #include "net/bind.h"
+#include "programs/tracker_server/cluster_memory.h"
 #include "programs/tracker_server/tracker_answers.h"
 
 #include <assert.h>
@@ -20,6 +21,7 @@ struct tracker {
 	struct tracker_answers answers;
 	struct allow allow;
 	struct fdfs_troubles troubles;
+	const char *memory; /* file; empty: none */
 	int fd;
 	struct net_loop *loop;
 	struct net_server *server;
@@ -96,6 +98,18 @@ static void count_request(uint8_t cmd)
 		count(TRACKER_FETCHES_ROUTED);
 }
 
+static void remember(struct tracker *tracker)
+{
+	struct err err;
+
+	if (!tracker->answers.cluster.news)
+		return;
+	tracker->answers.cluster.news = false;
+	if (tracker->memory[0] != '\0' &&
+		cluster_memory_save(&tracker->answers.cluster, tracker->memory, &err) != 0)
+		log_warn("cannot remember the storages: %s", err.text);
+}
+
 static void on_request(void *context, struct net_request *request)
 {
 	struct tracker *tracker = context;
@@ -119,6 +133,7 @@ static void on_request(void *context, struct net_request *request)
 			request->peer, cmd, err_word(err.code), err.text);
 	} else if (cmd == FDFS_BEAT) {
 		cluster_changes(&tracker->answers.cluster, now_ms, on_change, tracker);
+		remember(tracker);
 	}
 	fdfs_reply(request, (uint8_t)err_fdfs_status(err.code), &out);
 	buf_fini(&out);
@@ -187,6 +202,20 @@ static void describe_self(
 	fdfs_endpoint(&told, self->endpoint);
 }
 
+/* Those that are down now are heard of all the same. */
+static void recall(struct tracker *tracker)
+{
+	struct err err;
+	size_t bad;
+
+	if (tracker->memory[0] == '\0')
+		return;
+	if (cluster_memory_load(&tracker->answers.cluster, tracker->memory, &bad, &err) != 0)
+		log_warn("cannot tell which storages there were: %s", err.text);
+	else if (bad > 0)
+		log_warn("%s: %zu lines make no sense and are left out", tracker->memory, bad);
+}
+
 static void count_troubles(struct fdfs_troubles *troubles)
 {
 	troubles->counters[NET_REFUSED] = &tracker_counters[TRACKER_REFUSED].value;
@@ -214,6 +243,8 @@ int tracker_open(struct service_context *context, struct err *err)
 	cluster_init(&tracker->answers.cluster, (enum cluster_lookup)settings->store_lookup,
 		settings->store_group, settings->beat_timeout);
 	expect_groups(&tracker->answers.cluster, settings);
+	tracker->memory = settings->tracker_memory;
+	recall(tracker);
 	count_troubles(&tracker->troubles);
 	if (allow_init(&tracker->allow, settings->allow.items, settings->allow.count, err) != 0)
 		return -1;
