@@ -113,19 +113,32 @@ static void confirm(struct deletion_place *place, const char *outcome)
 
 static void delete_in_store(struct deletion_place *place, const struct deletion_tools *tools)
 {
+	const char *outcome;
+	struct fdfs_deleted how;
 	struct file_id id;
+	char text[sizeof place->outcome];
 
 	if (!file_id_parse(span_str(place->picture), &id)) {
 		err_set(&place->err, ERR_BAD_ID, "'%s' is not the id of a picture", place->picture);
 		return;
 	}
-	if (fdfs_delete(tools->client, &id, &place->err) == 0) {
+	if (fdfs_delete(tools->client, &id, &how, &place->err) == 0) {
 		place->err.code = ERR_NONE;
-		confirm(place, "deleted");
-	} else if (place->err.code == ERR_GONE)
-		confirm(place, "was deleted already");
-	else if (place->err.code == ERR_NOT_FOUND)
-		confirm(place, "was not there");
+		outcome = "deleted";
+	} else if (place->err.code == ERR_GONE) {
+		outcome = "was deleted already";
+	} else if (place->err.code == ERR_NOT_FOUND) {
+		outcome = "was not there";
+	} else {
+		return;
+	}
+	/* What is not quite certain is said. */
+	if (how.down > 0)
+		snprintf(text, sizeof text, "%s, %u storages down", outcome, how.down);
+	else
+		snprintf(text, sizeof text, "%s%s", outcome,
+			how.source_left ? ", source has left" : "");
+	confirm(place, text);
 }
 
 static bool cache_number(const struct conf_list *caches, const char *cache, size_t *number)

@@ -28,7 +28,7 @@ struct deletion_place {
 	char picture[FILE_ID_TEXT_MAX + 1];
 	char *cache;       /* "host:port"; empty: the store; DELETION_METADATA */
 	int64_t confirmed; /* Unix seconds; 0: outstanding */
-	char outcome[40];  /* of a confirmed one, for people: "deleted", "was gone already" */
+	char outcome[80];  /* of a confirmed one, for people: "deleted", "was gone already" */
 	enum err_code was; /* of a confirmed one in the store: ERR_NONE, ERR_GONE, ERR_NOT_FOUND */
 	int status;        /* what the cache answers; 0: nothing yet */
 	int purges;        /* how often it was told, this time */

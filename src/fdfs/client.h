@@ -44,8 +44,18 @@ int fdfs_upload(struct fdfs_client *client, const char *group, struct span conte
 int fdfs_download(
 	struct fdfs_client *client, const struct file_id *id, struct buf *out, struct err *err);
 
-/* ERR_NOT_FOUND (or ERR_GONE) if it was not there. */
-int fdfs_delete(struct fdfs_client *client, const struct file_id *id, struct err *err);
+struct fdfs_deleted {
+	bool source_left; /* the storage that took it in is in its group no more */
+	unsigned down;    /* other storages of the group that were down, which FastDFS tells later */
+};
+
+/* Delete it on the storage that took it in and on every other of its group, since one that
+ * lags behind would hand it out for a while.  Returns 0 if one of them had it, ERR_NOT_FOUND
+ * (or ERR_GONE) if none did; in these three cases the source has answered, which knows best,
+ * or, where it has left, every storage that is up.  ERR_UNREACHABLE if the source is down,
+ * though the others have deleted it.  `how`, which may be NULL, is set in those three. */
+int fdfs_delete(struct fdfs_client *client, const struct file_id *id, struct fdfs_deleted *how,
+	struct err *err);
 
 struct fdfs_info {
 	uint64_t size;
@@ -68,6 +78,7 @@ struct fdfs_storage {
 	char id[17], ip[48];
 	uint16_t port;
 	uint8_t state; /* 7 is active */
+	bool shared;   /* any storage of the group has all its files; only ours say so */
 	char version[9];
 	int64_t joined, started, last_beat; /* Unix seconds */
 	int64_t last_source_update; /* when a client last changed something here; 0: never */

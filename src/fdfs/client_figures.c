@@ -77,6 +77,7 @@ static int storages_until(struct fdfs_client *client, const char *group, int64_t
 		memcpy(to->version, record.version, sizeof to->version);
 		to->port = (uint16_t)record.port;
 		to->state = record.state;
+		to->shared = strcmp(record.sync_source, FDFS_SYNC_SHARED) == 0;
 		to->joined = record.joined;
 		to->started = record.started;
 		to->last_beat = (int64_t)record.counters[FDFS_LAST_BEAT];

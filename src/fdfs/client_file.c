@@ -1,4 +1,4 @@
-/* client_file.c - reading and deleting stored files. */
+/* client_file.c - asking a storage about a stored file, and reading it. */
 #include "core/clock.h"
 #include "fdfs/client_inside.h"
 
@@ -27,16 +27,7 @@ static int refused(const struct fdfs_call *call, struct err *err)
 		call->status, err_meaning(code));
 }
 
-/* What a call does with the file once a storage is found. */
-struct file_call {
-	const struct file_id *id;
-	uint8_t cmd;
-	struct buf *out;        /* FDFS_DOWNLOAD */
-	struct fdfs_info *info; /* FDFS_FILE_INFO */
-	bool not_done;          /* after a failure */
-};
-
-static void put_request(struct buf *out, const struct file_call *want)
+static void put_request(struct buf *out, const struct fdfs_file_call *want)
 {
 	struct fdfs_download_request request = {
 		.file.name = span_of(want->id->name, want->id->name_len),
@@ -56,7 +47,7 @@ static void put_request(struct buf *out, const struct file_call *want)
 	assert(buf_ok(out));
 }
 
-static int take_content(struct fdfs_call *call, const struct file_call *want, struct err *err)
+static int take_content(struct fdfs_call *call, const struct fdfs_file_call *want, struct err *err)
 {
 	const struct file_id *id = want->id;
 	bool failed = want->out->failed;
@@ -81,7 +72,7 @@ static int take_content(struct fdfs_call *call, const struct file_call *want, st
 	return 0;
 }
 
-static int take_info(struct fdfs_call *call, const struct file_call *want, struct err *err)
+static int take_info(struct fdfs_call *call, const struct fdfs_file_call *want, struct err *err)
 {
 	uint8_t bytes[128];
 	struct fdfs_info_reply reply;
@@ -105,7 +96,7 @@ nonsense:
 struct wait {
 	struct fdfs_client *client;
 	const struct fdfs_peer *peer;
-	const struct file_call *want;
+	const struct fdfs_file_call *want;
 	const struct fdfs_tried *tried;
 };
 
@@ -121,15 +112,14 @@ static bool give_up(void *context)
 
 	if (!fdfs_client_is_up(client, id->group, wait->peer))
 		return true;
-	return wait->want->cmd != FDFS_DELETE &&
+	return wait->tried != NULL &&
 	       fdfs_trackers_route_file(
 		       client->trackers, FDFS_QUERY_FETCH_ALL, id, deadline, &route, &err) == 0 &&
 	       fdfs_tried_knows_more(wait->tried, &route);
 }
 
-/* Ask one storage. */
-static int file_ask(struct fdfs_client *client, const struct fdfs_peer *peer,
-	const struct fdfs_tried *tried, int64_t deadline, struct file_call *want, struct err *err)
+int fdfs_file_ask(struct fdfs_client *client, const struct fdfs_peer *peer,
+	const struct fdfs_tried *tried, int64_t deadline, struct fdfs_file_call *want, struct err *err)
 {
 	struct wait wait = { client, peer, want, tried };
 	struct buf head;
@@ -177,7 +167,7 @@ static bool may_be_elsewhere(const struct file_id *id, enum err_code code)
 
 /* Ask a storage that should have the file; if it fails, or does not have a young one
  * yet, those that the tracker names next. */
-static int file_read(struct fdfs_client *client, struct file_call *want, struct err *err)
+static int file_read(struct fdfs_client *client, struct fdfs_file_call *want, struct err *err)
 {
 	static const uint8_t routes[] = { FDFS_QUERY_FETCH_ONE, FDFS_QUERY_UPDATE,
 		FDFS_QUERY_FETCH_ALL };
@@ -196,7 +186,7 @@ static int file_read(struct fdfs_client *client, struct file_call *want, struct 
 			continue;
 		}
 		while ((peer = fdfs_tried_next(&tried, &route)) != NULL) {
-			if (file_ask(client, peer, &tried, deadline, want, err) == 0)
+			if (fdfs_file_ask(client, peer, &tried, deadline, want, err) == 0)
 				return 0;
 			if (!may_be_elsewhere(want->id, err->code))
 				return -1;
@@ -214,7 +204,7 @@ int fdfs_stat(struct fdfs_client *client, const struct file_id *id, struct fdfs_
 	struct err *err)
 {
 	struct err local;
-	struct file_call want = { .id = id, .cmd = FDFS_FILE_INFO, .info = info };
+	struct fdfs_file_call want = { .id = id, .cmd = FDFS_FILE_INFO, .info = info };
 
 	return file_read(client, &want, err != NULL ? err : &local);
 }
@@ -223,7 +213,7 @@ int fdfs_download(
 	struct fdfs_client *client, const struct file_id *id, struct buf *out, struct err *err)
 {
 	struct err local;
-	struct file_call want = { .id = id, .cmd = FDFS_DOWNLOAD, .out = out };
+	struct fdfs_file_call want = { .id = id, .cmd = FDFS_DOWNLOAD, .out = out };
 	struct fdfs_info info;
 
 	if (err == NULL)
@@ -234,36 +224,4 @@ int fdfs_download(
 	if (fdfs_client_is_exact(id) && id->size == 0)
 		return fdfs_stat(client, id, &info, err);
 	return file_read(client, &want, err);
-}
-
-int fdfs_delete(struct fdfs_client *client, const struct file_id *id, struct err *err)
-{
-	struct err local;
-	struct file_call want = { .id = id, .cmd = FDFS_DELETE };
-	int64_t deadline = fdfs_client_deadline(client);
-	struct fdfs_tried tried = { 0 };
-	struct err kept = { .code = ERR_NONE };
-
-	if (err == NULL)
-		err = &local;
-	for (;;) {
-		const struct fdfs_peer *peer;
-		struct fdfs_route route;
-
-		if (fdfs_trackers_route_file(
-			    client->trackers, FDFS_QUERY_UPDATE, id, deadline, &route, err) < 0)
-			return -1;
-		peer = fdfs_tried_next(&tried, &route);
-		if (peer == NULL && kept.code == ERR_NONE)
-			return fdfs_trackers_nonsense("the address of a storage", err);
-		if (peer == NULL) {
-			*err = kept;
-			return -1;
-		}
-		if (file_ask(client, peer, &tried, deadline, &want, err) == 0)
-			return 0;
-		if (!want.not_done || (err->code != ERR_UNREACHABLE && err->code != ERR_TIMEOUT))
-			return -1;
-		kept = *err;
-	}
 }

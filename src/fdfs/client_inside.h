@@ -42,3 +42,17 @@ bool fdfs_client_is_exact(const struct file_id *id);
 
 /* The CRC of today's FastDFS, or of the one before 2018. */
 bool fdfs_client_crc_matches(struct span content, uint32_t crc);
+
+/* What a call does with a file once a storage is found. */
+struct fdfs_file_call {
+	const struct file_id *id;
+	uint8_t cmd;
+	struct buf *out;        /* FDFS_DOWNLOAD */
+	struct fdfs_info *info; /* FDFS_FILE_INFO */
+	bool not_done;          /* after a failure */
+};
+
+/* Ask one storage, which is among `tried`; NULL: none is tried instead. */
+int fdfs_file_ask(struct fdfs_client *client, const struct fdfs_peer *peer,
+	const struct fdfs_tried *tried, int64_t deadline, struct fdfs_file_call *want,
+	struct err *err);

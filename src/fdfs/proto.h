@@ -280,6 +280,7 @@ bool fdfs_get_group_record(struct span record, struct fdfs_group_record *out);
  * Read are also the lengths of other versions: 517 (wide), 509, 600, 642, 644. */
 enum fdfs_state {
 	FDFS_STATE_INIT = 0,
+	FDFS_STATE_IP_CHANGED = 3,
 	FDFS_STATE_DELETED = 4,
 	FDFS_STATE_OFFLINE = 5,
 	FDFS_STATE_ONLINE = 6,
@@ -319,6 +320,10 @@ enum fdfs_counter { /* pairs: all of them, then those that succeeded */
 	FDFS_LAST_BEAT,
 	FDFS_COUNTERS,
 };
+
+/* As sync_source, where FastDFS has an id: the engine is shared, any storage of the group
+ * has all files. */
+#define FDFS_SYNC_SHARED "shared"
 
 struct fdfs_storage_record {
 	uint8_t state; /* enum fdfs_state */

@@ -68,7 +68,7 @@ static int remove_picture(void *context, const struct file_id *id, struct err *e
 	char text[FILE_ID_TEXT_MAX + 1];
 	struct err why = { 0 };
 
-	if (fdfs_delete(svr->client, id, &why) == 0 || why.code == ERR_NOT_FOUND ||
+	if (fdfs_delete(svr->client, id, NULL, &why) == 0 || why.code == ERR_NOT_FOUND ||
 		why.code == ERR_GONE)
 		return 0;
 	file_id_format(id, text);

@@ -144,7 +144,7 @@ static int try_group(struct doctor *d, const char *group, struct err *err)
 		err_set(err, ERR_CORRUPT, "other bytes came back");
 	else
 		result = 0;
-	if (fdfs_delete(d->client, &id, result == 0 ? err : NULL) < 0) {
+	if (fdfs_delete(d->client, &id, NULL, result == 0 ? err : NULL) < 0) {
 		result = -1;
 		err_prefix(err, "delete");
 	}
@@ -377,7 +377,7 @@ static int step_delete(struct doctor *d, struct err *err)
 {
 	struct purge_outcome outcome;
 
-	if (fdfs_delete(d->client, &d->id, err) < 0)
+	if (fdfs_delete(d->client, &d->id, NULL, err) < 0)
 		return -1;
 	for (size_t i = 0; i < d->settings->varnish.count; i++)
 		if (purge_cache(d->web, d->settings->varnish.items[i], &d->id, TIMEOUT_MS, &outcome,

@@ -1,5 +1,6 @@
 #include "programs/tracker_server/tracker_inside.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { MIB_SHIFT = 20, SUBDIRS = 256, PRIORITY = 10 };
@@ -135,6 +136,8 @@ void tracker_storage_record(const struct question *q, const struct cluster_stora
 	memcpy(record->id, beat->id, sizeof record->id);
 	memcpy(record->ip, beat->address.ip, sizeof record->ip);
 	memcpy(record->version, beat->version, sizeof record->version);
+	if (beat->shared)
+		snprintf(record->sync_source, sizeof record->sync_source, FDFS_SYNC_SHARED);
 	memcpy(record->counters, beat->counters, sizeof record->counters);
 	record->counters[FDFS_LAST_BEAT] = (uint64_t)storage->beat_time;
 	for (int p = 0; p < beat->path_count; p++) {

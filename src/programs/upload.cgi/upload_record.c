@@ -112,7 +112,7 @@ int upload_record_settle(
 	refused = err->code == ERR_EXISTS || err->code == ERR_NOT_FOUND || err->code == ERR_GONE;
 	if (refused && is_anothers(record, result, url))
 		log_warn("%s stays: another photo may have it", url);
-	else if (fdfs_delete(record->client, &result->id, &why) != 0) {
+	else if (fdfs_delete(record->client, &result->id, NULL, &why) != 0) {
 		log_warn("%s is stored and has no photo for a while: %s", url, why.text);
 		return -1;
 	}
