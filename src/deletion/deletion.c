@@ -10,7 +10,8 @@
 #include <string.h>
 
 enum {
-	PAUSE_MS = 1000,
+	PAUSE_MS = 200,          /* for a cache that is not there */
+	HANG_PAUSE_MS = 1000,    /* for one that did not answer in time */
 	DERIVED_ROUNDS = 8, /* pictures that are made while their source is being deleted */
 };
 
@@ -106,6 +107,7 @@ int deletion_add_known(
 static void confirm(struct deletion_place *place, const char *outcome)
 {
 	place->confirmed = clock_unix();
+	place->left = 0;
 	place->was = place->err.code;
 	place->err = (struct err){ .code = ERR_NONE };
 	snprintf(place->outcome, sizeof place->outcome, "%s", outcome);
@@ -141,60 +143,85 @@ static void delete_in_store(struct deletion_place *place, const struct deletion_
 	confirm(place, text);
 }
 
-static bool cache_number(const struct conf_list *caches, const char *cache, size_t *number)
-{
-	for (*number = 0; *number < caches->count; ++*number)
-		if (strcmp(caches->items[*number], cache) == 0)
-			return true;
-	return false;
-}
-
 static bool is_metadata(const struct deletion_place *place)
 {
 	return strcmp(place->cache, DELETION_METADATA) == 0;
 }
 
+/* `*number` becomes that of the cache. */
+static bool is_configured(const struct deletion_place *place, const struct deletion_tools *tools,
+	size_t *number)
+{
+	const struct conf_list *caches = tools->caches;
+
+	if (is_metadata(place))
+		return tools->mark != NULL;
+	for (*number = 0; *number < caches->count; ++*number)
+		if (strcmp(caches->items[*number], place->cache) == 0)
+			return true;
+	return false;
+}
+
+static void leave(struct deletion_place *place)
+{
+	if (place->left == 0)
+		place->left = clock_unix();
+	err_set(&place->err, ERR_CONFIG, "is not in the configuration any more");
+}
+
 static void mark(struct deletion_place *place, const struct deletion_tools *tools)
 {
-	if (tools->mark == NULL)
-		confirm(place, "is not kept any more");
-	else if (tools->mark(tools->mark_context, place->picture, &place->err) == 0)
+	place->left = 0;
+	if (tools->mark(tools->mark_context, place->picture, &place->err) == 0)
 		confirm(place, "marked as deleted");
 }
 
-static void purge(struct deletion_place *place, const struct deletion_tools *tools)
+/* Of a cache that did not answer one thread finds out whether it does now. */
+static bool may_ask(struct deletion_pause *pause, int64_t timeout_ms)
 {
-	struct deletion_pause *pause = NULL;
+	int64_t until = atomic_load(&pause->until_ms), now = clock_mono_ms();
+
+	return until == 0 ||
+	       (now >= until && atomic_compare_exchange_strong(&pause->until_ms, &until,
+					now + 2 * timeout_ms + HANG_PAUSE_MS));
+}
+
+static void note_answer(struct deletion_pause *pause, enum err_code code)
+{
+	if (code == ERR_UNREACHABLE)
+		atomic_store(&pause->until_ms, clock_mono_ms() + PAUSE_MS);
+	else if (code == ERR_TIMEOUT)
+		/* Thousands of pictures are not to wait for its timeout in turn. */
+		atomic_store(&pause->until_ms, clock_mono_ms() + HANG_PAUSE_MS);
+	else
+		atomic_store(&pause->until_ms, 0);
+}
+
+static void purge(struct deletion_place *place, const struct deletion_tools *tools, size_t number)
+{
+	struct deletion_pause *pause = tools->pauses == NULL ? NULL : &tools->pauses[number];
 	struct purge_outcome outcome;
 	struct file_id id;
 	char text[40];
-	size_t number;
 
-	/* Nobody asks it any more, and nobody could tell what it holds. */
-	if (!cache_number(tools->caches, place->cache, &number)) {
-		confirm(place, "is no cache of ours any more");
-		return;
-	}
-	if (tools->pauses != NULL)
-		pause = &tools->pauses[number];
-	if (pause != NULL && clock_mono_ms() < atomic_load(&pause->until_ms)) {
-		err_set(&place->err, ERR_UNREACHABLE, "the cache %s did not answer a moment ago",
-			place->cache);
-		return;
-	}
+	place->left = 0;
 	if (!file_id_parse(span_str(place->picture), &id)) {
 		err_set(&place->err, ERR_BAD_ID, "'%s' is not the id of a picture", place->picture);
 		return;
 	}
+	if (pause != NULL && !may_ask(pause, tools->purge_timeout_ms)) {
+		err_set(&place->err, ERR_UNREACHABLE, "the cache %s did not answer a moment ago",
+			place->cache);
+		return;
+	}
+	place->err.code = ERR_NONE;
 	if (purge_cache(tools->web, place->cache, &id, tools->purge_timeout_ms, &outcome,
 		    &place->err) == 0) {
 		snprintf(text, sizeof text, "purged, answers %d", outcome.status);
 		confirm(place, text);
-	} else if (pause != NULL &&
-		   (place->err.code == ERR_UNREACHABLE || place->err.code == ERR_TIMEOUT)) {
-		/* Thousands of pictures are not to wait for its timeout in turn. */
-		atomic_store(&pause->until_ms, clock_mono_ms() + PAUSE_MS);
 	}
+	if (pause != NULL)
+		note_answer(pause, place->err.code);
 	place->status = outcome.status;
 	place->purges = outcome.purges;
 }
@@ -214,6 +241,14 @@ static bool stored_nowhere(const struct deletion *deletion, const char *picture)
 	const struct deletion_place *store = deletion_find(deletion, picture, "");
 
 	return store != NULL && store->confirmed != 0;
+}
+
+bool deletion_store_done(const struct deletion *deletion)
+{
+	for (size_t i = 0; i < deletion->count; i++)
+		if (deletion->places[i].cache[0] == '\0' && deletion->places[i].confirmed == 0)
+			return false;
+	return true;
 }
 
 /* The derived ones, then the picture itself. */
@@ -251,15 +286,18 @@ static void clear_caches(struct deletion *deletion, const struct deletion_tools 
 {
 	for (size_t i = 0; i < deletion->count; i++) {
 		struct deletion_place *place = &deletion->places[i];
+		size_t number = 0;
 
 		if (place->confirmed != 0 || place->cache[0] == '\0')
 			continue;
-		if (!stored_nowhere(deletion, place->picture))
+		if (!is_configured(place, tools, &number))
+			leave(place);
+		else if (!stored_nowhere(deletion, place->picture))
 			err_set(&place->err, ERR_BUSY, "waits until the store has deleted it");
 		else if (is_metadata(place))
 			mark(place, tools);
 		else
-			purge(place, tools);
+			purge(place, tools, number);
 	}
 }
 
@@ -271,7 +309,7 @@ static int outcome(const struct deletion *deletion, struct err *err)
 	for (size_t i = 0; i < deletion->count; i++) {
 		const struct deletion_place *place = &deletion->places[i];
 
-		if (place->confirmed == 0 &&
+		if (place->confirmed == 0 && place->left == 0 &&
 			(first == NULL || (place->cache[0] == '\0' && first->cache[0] != '\0')))
 			first = place;
 	}

@@ -11,7 +11,10 @@
  *
  * A cache that was purged before the store had deleted could fetch the picture anew, so
  * a cache is not touched until then.  A place that is confirmed already is passed over:
- * running a deletion again does what is outstanding. */
+ * running a deletion again does what is outstanding.
+ *
+ * A cache that has left the configuration cannot be told.  Its place is neither confirmed
+ * nor outstanding; once it is configured again, it is purged like the others. */
 #pragma once
 
 #include "core/conf.h"
@@ -27,7 +30,8 @@ struct deletion_place {
 	int64_t row; /* in the database of receipts; 0: in none */
 	char picture[FILE_ID_TEXT_MAX + 1];
 	char *cache;       /* "host:port"; empty: the store; DELETION_METADATA */
-	int64_t confirmed; /* Unix seconds; 0: outstanding */
+	int64_t confirmed; /* Unix seconds; 0: outstanding, or left */
+	int64_t left;      /* Unix seconds, when it was found to be configured no more; or 0 */
 	char outcome[80];  /* of a confirmed one, for people: "deleted", "was gone already" */
 	enum err_code was; /* of a confirmed one in the store: ERR_NONE, ERR_GONE, ERR_NOT_FOUND */
 	int status;        /* what the cache answers; 0: nothing yet */
@@ -53,9 +57,9 @@ struct derived {
 	void *context;
 };
 
-/* When a cache that did not answer is asked again; shared by threads. */
+/* When a cache that did not answer is asked again, by one thread for all. */
 struct deletion_pause {
-	_Atomic int64_t until_ms; /* clock_mono_ms */
+	_Atomic int64_t until_ms; /* clock_mono_ms; 0: it answers */
 };
 
 struct deletion_tools {
@@ -87,9 +91,12 @@ struct deletion_place *deletion_add(
 int deletion_add_known(
 	struct deletion *deletion, const struct deletion_tools *tools, struct err *err);
 
-/* Do what is outstanding.  Returns 0 if every place is confirmed then; else the places
- * say what is not, and `err` has the first reason. */
+/* Do what is outstanding.  Returns 0 if nothing is then; else the places say what is, and
+ * `err` has the first reason. */
 int deletion_run(struct deletion *deletion, const struct deletion_tools *tools, struct err *err);
+
+/* Has the store deleted all of it, so that only caches or the metadata may be outstanding? */
+bool deletion_store_done(const struct deletion *deletion);
 
 /* The place, or NULL. */
 const struct deletion_place *deletion_find(

@@ -23,6 +23,12 @@ static const char *const steps[] = {
 	"CREATE INDEX place_receipt ON place (receipt);"
 	/* Of what was made from another picture, which has the receipt. */
 	"CREATE INDEX place_picture ON place (picture) WHERE cache = '';",
+	/* What had left the configuration used to count as confirmed. */
+	"ALTER TABLE place ADD COLUMN left INTEGER;"
+	"UPDATE place SET left = confirmed, confirmed = NULL, outcome = '',"
+	" error = 'is not in the configuration any more' WHERE outcome IN"
+	" ('is no cache of ours any more', 'is not kept any more');"
+	"CREATE INDEX place_left ON place (cache) WHERE left IS NOT NULL;",
 	NULL,
 };
 
@@ -37,6 +43,7 @@ enum query {
 	POSTPONE,
 	TAKE,
 	DISOWN,
+	REOPEN,
 	LIST_DUE,
 	COUNT_OPEN,
 	READ_ALL_OPEN,
@@ -45,27 +52,31 @@ enum query {
 	QUERIES
 };
 
+#define LEFT_PLACES "(SELECT count(*) FROM place WHERE receipt = receipt.id AND left IS NOT NULL)"
+
 static const char *const sql[QUERIES] = {
 	[FIND_OPEN] = "SELECT id FROM receipt WHERE picture = ?1 AND closed IS NULL",
 	[NEW_RECEIPT] = "INSERT INTO receipt (picture, opened, owner, next_try)"
 			" VALUES (?1, ?2, ?3, ?4)",
 	[NEW_ASKED] = "INSERT INTO asked VALUES (?1, ?2, ?3, ?4, ?5)",
 	[NEW_PLACE] = "INSERT INTO place (receipt, picture, cache) VALUES (?1, ?2, ?3)",
-	[LIST_PLACES] = "SELECT id, picture, cache, confirmed, outcome, tries, error FROM place"
+	[LIST_PLACES] = "SELECT id, picture, cache, confirmed, outcome, tries, error, left FROM place"
 			" WHERE receipt = ?1 ORDER BY id",
-	[SAVE_PLACE] = "UPDATE place SET confirmed = ?2, outcome = ?3, error = ?4,"
+	[SAVE_PLACE] = "UPDATE place SET confirmed = ?2, outcome = ?3, error = ?4, left = ?5,"
 		       " tries = tries + 1 WHERE id = ?1 AND confirmed IS NULL",
 	[CLOSE] = "UPDATE receipt SET closed = ?2 WHERE id = ?1 AND closed IS NULL AND NOT EXISTS"
-		  " (SELECT 1 FROM place WHERE receipt = ?1 AND confirmed IS NULL)",
+		  " (SELECT 1 FROM place WHERE receipt = ?1 AND confirmed IS NULL AND left IS NULL)",
 	[POSTPONE] = "UPDATE receipt SET next_try = ?2 WHERE id = ?1 AND closed IS NULL",
 	[TAKE] = "UPDATE receipt SET next_try = ?2, owner = ?3 WHERE id = ?1 AND closed IS NULL",
 	[DISOWN] = "UPDATE receipt SET next_try = 0 WHERE owner = ?1 AND closed IS NULL",
+	[REOPEN] = "UPDATE receipt SET closed = NULL, next_try = 0 WHERE closed IS NOT NULL AND id"
+		   " IN (SELECT receipt FROM place WHERE cache = ?1 AND left IS NOT NULL)",
 	[LIST_DUE] = "SELECT id, picture FROM receipt WHERE closed IS NULL AND next_try <= ?1"
 		     " ORDER BY next_try LIMIT ?2",
 	[COUNT_OPEN] = "SELECT count(*) FROM receipt WHERE closed IS NULL",
-	[READ_ALL_OPEN] = "SELECT id, picture, opened, closed FROM receipt WHERE closed IS NULL"
+	[READ_ALL_OPEN] = "SELECT id, picture, opened, closed, " LEFT_PLACES " FROM receipt WHERE closed IS NULL"
 			  " ORDER BY id",
-	[READ_PICTURE] = "SELECT id, picture, opened, closed FROM receipt WHERE id IN"
+	[READ_PICTURE] = "SELECT id, picture, opened, closed, " LEFT_PLACES " FROM receipt WHERE id IN"
 			 " (SELECT id FROM receipt WHERE picture = ?1 UNION"
 			 " SELECT receipt FROM place WHERE picture = ?1 AND cache = '')"
 			 " ORDER BY id",
@@ -151,6 +162,7 @@ static void get_place(struct db_query *query, struct deletion_place *place)
 {
 	place->row = db_int(query, 0);
 	place->confirmed = db_int(query, 3);
+	place->left = db_int(query, 7);
 	get_text(query, 4, place->outcome, sizeof place->outcome);
 	get_text(query, 6, place->err.text, sizeof place->err.text);
 	place->err.code = place->confirmed == 0 && place->err.text[0] != '\0' ? ERR_UNKNOWN
@@ -250,6 +262,10 @@ static int save_place(
 		db_put_null(query, 2);
 	db_put_text(query, 3, span_str(place->outcome));
 	db_put_text(query, 4, span_str(place->confirmed != 0 ? "" : place->err.text));
+	if (place->left != 0)
+		db_put_int(query, 5, place->left);
+	else
+		db_put_null(query, 5);
 	return db_run(query, err);
 }
 
@@ -278,6 +294,14 @@ int receipts_disown(struct receipts *receipts, const char *owner, struct err *er
 	struct db_query *query = receipts->queries[DISOWN];
 
 	db_put_text(query, 1, span_str(owner));
+	return db_run(query, err);
+}
+
+int receipts_reopen(struct receipts *receipts, const char *cache, struct err *err)
+{
+	struct db_query *query = receipts->queries[REOPEN];
+
+	db_put_text(query, 1, span_str(cache));
 	return db_run(query, err);
 }
 
@@ -386,6 +410,7 @@ int receipts_read(struct receipts *receipts, const char *picture,
 			.number = db_int(query, 0),
 			.opened = db_int(query, 2),
 			.closed = db_int(query, 3),
+			.left = db_int(query, 4),
 		};
 
 		get_text(query, 1, receipt.picture, sizeof receipt.picture);

@@ -1,12 +1,13 @@
 /* receipt.h - what was asked to be deleted, by whom, and where that has been done.
  *
  * A receipt is opened before the first place is touched, with all places that are known,
- * and closed when the last one is confirmed.  So what a crash interrupts is found again
+ * and closed when each is confirmed, or has left.  So what a crash interrupts is found again
  * and done.  A request for a picture whose receipt is still open is noted in that one.
  *
  *     receipt  picture, opened, closed, owner (the process that opened it), next_try
  *     asked    receipt, at, user, hostid, peer
- *     place    receipt, picture, cache ('' is the store), confirmed, outcome, tries, error
+ *     place    receipt, picture, cache ('' is the store), confirmed, outcome, tries, error,
+ *              left (when it was found to be in the configuration no more)
  *
  * Times are Unix seconds, next_try milliseconds.  A struct receipts belongs to one thread
  * at a time, several processes may have the same file; errors are those of meta/db.h. */
@@ -48,6 +49,9 @@ int receipt_save(struct receipts *receipts, const struct deletion *deletion, int
 /* What `owner` left open when it died may be taken at once. */
 int receipts_disown(struct receipts *receipts, const char *owner, struct err *err);
 
+/* `cache` is configured: what was not confirmed there when it had left is outstanding again. */
+int receipts_reopen(struct receipts *receipts, const char *cache, struct err *err);
+
 /* Take at most `max` open receipts whose next_try has come for `owner`, and have everybody
  * else wait until `next_try_ms`.  Returns how many, in `out`, which the caller fini()s; or -1. */
 int receipts_take(struct receipts *receipts, const char *owner, int64_t now_ms, int64_t next_try_ms,
@@ -61,6 +65,7 @@ struct receipt {
 	int64_t number;
 	char picture[FILE_ID_TEXT_MAX + 1];
 	int64_t opened, closed; /* closed 0: something is outstanding */
+	int64_t left;           /* places that have left, and are not confirmed */
 };
 
 struct receipt_asked {

@@ -21,7 +21,9 @@
 
 enum {
 	HOLD_MS = 5 * 60 * 1000,
-	RETRY_MS = 1000, /* between looks for what is outstanding, and its least age */
+	LOOK_MS = 200, /* between looks for what is outstanding */
+	CACHE_RETRY_MS = 200,  /* until a cache is tried again: when it is back, it serves */
+	STORE_RETRY_MS = 1000, /* until a store is, which then has the picture anyway */
 	RETRY_MAX = 200, /* receipts that are tried again at a time */
 	LINES_MAX = 10,  /* of failures of one request */
 	MAX_FILE = 1 << 30,
@@ -96,11 +98,16 @@ static int open_receipts(void *context, struct receipts *receipts, struct err *e
 static int save_receipts(void *context, struct receipts *receipts, struct err *err)
 {
 	struct batch *batch = context;
-	int64_t now = clock_unix(), next_try = now_ms() + RETRY_MS;
+	int64_t now = clock_unix(), now_in_ms = now_ms();
 
-	for (size_t i = 0; i < batch->count; i++)
-		if (receipt_save(receipts, &batch->deletions[i], now, next_try, err) != 0)
+	for (size_t i = 0; i < batch->count; i++) {
+		const struct deletion *deletion = &batch->deletions[i];
+		int64_t next_try = now_in_ms + (deletion_store_done(deletion) ? CACHE_RETRY_MS
+									      : STORE_RETRY_MS);
+
+		if (receipt_save(receipts, deletion, now, next_try, err) != 0)
 			return -1;
+	}
 	return receipts_count_open(receipts, &batch->open, err);
 }
 
@@ -126,11 +133,18 @@ static int note_late(void *context, struct deletion *deletion, size_t from, stru
 	return ledger_do(cs_del->ledger, add_late, &late, err);
 }
 
-static int disown(void *context, struct receipts *receipts, struct err *err)
+/* What was left when the last process ended, or when a cache left the configuration. */
+static int take_up(void *context, struct receipts *receipts, struct err *err)
 {
 	const struct cs_del *cs_del = context;
+	const struct conf_list *caches = cs_del->tools.caches;
 
-	return receipts_disown(receipts, cs_del->owner, err);
+	if (receipts_disown(receipts, cs_del->owner, err) != 0)
+		return -1;
+	for (size_t i = 0; i < caches->count; i++)
+		if (receipts_reopen(receipts, caches->items[i], err) != 0)
+			return -1;
+	return cs_del->tools.mark == NULL ? 0 : receipts_reopen(receipts, DELETION_METADATA, err);
 }
 
 static int take_due(void *context, struct receipts *receipts, struct err *err)
@@ -287,7 +301,9 @@ static void *retrier(void *argument)
 		more = retry(cs_del);
 		pthread_mutex_lock(&cs_del->lock);
 		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_sec += RETRY_MS / 1000;
+		until.tv_nsec += LOOK_MS * 1000000L;
+		until.tv_sec += until.tv_nsec / 1000000000;
+		until.tv_nsec %= 1000000000;
 		if (!cs_del->ending && !more)
 			pthread_cond_timedwait(&cs_del->wake, &cs_del->lock, &until);
 	}
@@ -313,7 +329,7 @@ static int start(struct cs_del *cs_del, const struct settings *settings, struct 
 	if (cs_del->client == NULL)
 		return -1;
 	cs_del->ledger = ledger_open(settings->cs_del_receipts, err);
-	if (cs_del->ledger == NULL || ledger_do(cs_del->ledger, disown, cs_del, err) != 0)
+	if (cs_del->ledger == NULL)
 		return -1;
 	cs_del->cuts = cut_memory_open(settings->cut_made, err);
 	if (cs_del->cuts == NULL)
@@ -337,6 +353,8 @@ static int start(struct cs_del *cs_del, const struct settings *settings, struct 
 		.found_context = cs_del,
 	};
 	assert(cs_del->tools.pauses != NULL);
+	if (ledger_do(cs_del->ledger, take_up, cs_del, err) != 0)
+		return -1;
 	cs_del->deleters = deleters_new(settings->cs_del_workers, &cs_del->tools, err);
 	if (cs_del->deleters == NULL)
 		return -1;

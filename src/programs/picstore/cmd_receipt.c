@@ -97,8 +97,11 @@ static void show_receipt(void *context, const struct receipt *receipt)
 	cli_time(receipt->opened, false, opened);
 	cli_time(receipt->closed, false, closed);
 	printf("receipt %" PRId64 " of %s\n", receipt->number, receipt->picture);
-	if (receipt->closed != 0)
+	if (receipt->closed != 0 && receipt->left == 0)
 		printf("  deleted everywhere: %s\n", closed);
+	else if (receipt->closed != 0)
+		printf("  deleted everywhere but in %" PRId64 " places that have left: %s\n",
+			receipt->left, closed);
 	else
 		printf("  OUTSTANDING since %s\n", opened);
 }
@@ -135,6 +138,9 @@ static void place_json(
 	cli_time(place->confirmed, true, when);
 	json_object_set_new(
 		one, "confirmed", place->confirmed != 0 ? json_string(when) : json_null());
+	cli_time(place->left, true, when);
+	if (place->left != 0)
+		json_object_set_new(one, "left", json_string(when));
 	json_object_set_new(one, "tries", json_integer(tries));
 	if (place->confirmed != 0)
 		json_object_set_new(one, "outcome", json_string(place->outcome));
@@ -152,14 +158,14 @@ static void show_place(void *context, const struct deletion_place *place, int64_
 	struct err err;
 	char when[32];
 
-	show->outstanding += place->confirmed == 0;
+	show->outstanding += place->confirmed == 0 && place->left == 0;
 	if (show->check)
 		now = look(show, place, &err);
 	if (show->json) {
 		place_json(show, place, tries, now);
 		return;
 	}
-	cli_time(place->confirmed, false, when);
+	cli_time(place->confirmed != 0 ? place->confirmed : place->left, false, when);
 	if (strcmp(place->picture, show->receipt.picture) == 0)
 		printf("  %-21s  ", place->cache[0] == '\0' ? "store" : place->cache);
 	else
@@ -167,6 +173,8 @@ static void show_place(void *context, const struct deletion_place *place, int64_
 			place->cache[0] == '\0' ? "store" : place->cache, place->picture);
 	if (place->confirmed != 0)
 		printf("%s  %s", when, place->outcome);
+	else if (place->left != 0)
+		printf("%s  NOT CONFIRMED: %s", when, place->err.text);
 	else
 		printf("OUTSTANDING after %" PRId64 " tries: %s", tries, place->err.text);
 	if (now != NULL)

@@ -175,15 +175,40 @@ TEST(nothing_is_begun_when_nobody_knows_what_was_made)
 	stop(&kit);
 }
 
-TEST(a_cache_that_is_none_of_ours_any_more_is_done)
+TEST(a_cache_that_left_the_configuration_is_neither_confirmed_nor_waited_for)
 {
+	static const struct fake_answer answers[] = { PURGED, GONE };
+	struct deletion_place *place;
+	struct err err = { 0 };
+	struct kit kit;
+
+	start(&kit, answers, 2);
+	deleted_in_store(&kit, PICTURE);
+	place = deletion_add(&kit.deletion, PICTURE, kit.caches[0]);
+	kit.list.count = 0;
+	assert_int_equal(deletion_run(&kit.deletion, &kit.tools, &err), 0);
+	assert_int_equal(place->confirmed, 0);
+	assert_true(place->left != 0);
+	assert_non_null(strstr(place->err.text, "configuration"));
+	kit.list.count = 1; /* it is back */
+	assert_int_equal(deletion_run(&kit.deletion, &kit.tools, &err), 0);
+	assert_true(place->confirmed != 0);
+	assert_int_equal(place->left, 0);
+	assert_int_equal(stop(&kit), 2);
+}
+
+TEST(nor_is_the_metadata_when_it_is_kept_no_more)
+{
+	struct deletion_place *place;
 	struct err err = { 0 };
 	struct kit kit;
 
 	start(&kit, NULL, 0);
 	deleted_in_store(&kit, PICTURE);
-	deletion_add(&kit.deletion, PICTURE, "192.0.2.1:80");
+	place = deletion_add(&kit.deletion, PICTURE, DELETION_METADATA);
 	assert_int_equal(deletion_run(&kit.deletion, &kit.tools, &err), 0);
+	assert_int_equal(place->confirmed, 0);
+	assert_true(place->left != 0);
 	stop(&kit);
 }
 

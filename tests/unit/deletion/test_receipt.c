@@ -1,5 +1,6 @@
 #include "deletion/ledger.h"
 #include "deletion/receipt.h"
+#include "meta/db.h"
 #include "unit.h"
 
 #include <pthread.h>
@@ -51,7 +52,7 @@ static void confirm(struct deletion *deletion, size_t place)
 
 struct seen {
 	int receipts, asked, places, confirmed;
-	int64_t closed;
+	int64_t closed, left;
 	char error[300];
 };
 
@@ -61,6 +62,7 @@ static void see_receipt(void *context, const struct receipt *receipt)
 
 	seen->receipts++;
 	seen->closed = receipt->closed;
+	seen->left = receipt->left;
 }
 
 static void see_asked(void *context, const struct receipt_asked *asked)
@@ -155,6 +157,73 @@ TEST(a_request_for_a_picture_whose_receipt_is_open_joins_it)
 	assert_true(second.receipt != first.receipt);
 	deletion_fini(&first);
 	deletion_fini(&second);
+	receipts_close(receipts);
+}
+
+TEST(what_was_left_unconfirmed_is_outstanding_again_when_its_cache_is_back)
+{
+	struct receipts *receipts = open_at(new_path(), false);
+	struct deletion deletion, out[5];
+	struct seen seen;
+
+	begin(&deletion);
+	assert_int_equal(receipt_open(receipts, &deletion, &request, NULL), 0);
+	confirm(&deletion, 0);
+	confirm(&deletion, 1);
+	deletion.places[2].left = 250;
+	err_set(&deletion.places[2].err, ERR_CONFIG, "has left");
+	assert_int_equal(receipt_save(receipts, &deletion, 300, 0, NULL), 0);
+	seen = see(receipts, PICTURE);
+	assert_int_equal(seen.closed, 300);
+	assert_int_equal(seen.confirmed, 2);
+	assert_int_equal(seen.left, 1);
+	assert_int_equal(receipts_reopen(receipts, "a:1", NULL), 0); /* that one is confirmed */
+	assert_int_equal(receipts_take(receipts, "one", 9999, 9999, out, 5, NULL), 0);
+	assert_int_equal(receipts_reopen(receipts, "b:2", NULL), 0);
+	assert_int_equal(receipts_take(receipts, "one", 9999, 9999, out, 5, NULL), 1);
+	assert_int_equal(out[0].places[2].left, 250);
+	out[0].places[2].left = 0;
+	confirm(&out[0], 2);
+	assert_int_equal(receipt_save(receipts, &out[0], 400, 0, NULL), 0);
+	seen = see(receipts, PICTURE);
+	assert_int_equal(seen.closed, 400);
+	assert_int_equal(seen.left, 0);
+	deletion_fini(&out[0]);
+	deletion_fini(&deletion);
+	receipts_close(receipts);
+}
+
+TEST(what_an_older_picstore_took_for_confirmed_is_not)
+{
+	/* The tables as they were, with what is needed here. */
+	static const char *const old[] = {
+		"CREATE TABLE receipt (id INTEGER PRIMARY KEY, picture TEXT NOT NULL,"
+		" opened INTEGER NOT NULL, closed INTEGER, owner TEXT NOT NULL,"
+		" next_try INTEGER NOT NULL) STRICT;"
+		"CREATE TABLE asked (receipt INTEGER NOT NULL REFERENCES receipt,"
+		" at INTEGER NOT NULL, user INTEGER NOT NULL, hostid INTEGER NOT NULL,"
+		" peer TEXT NOT NULL) STRICT;"
+		"CREATE TABLE place (id INTEGER PRIMARY KEY,"
+		" receipt INTEGER NOT NULL REFERENCES receipt, picture TEXT NOT NULL,"
+		" cache TEXT NOT NULL, confirmed INTEGER, outcome TEXT NOT NULL DEFAULT '',"
+		" tries INTEGER NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '') STRICT;"
+		"INSERT INTO receipt VALUES (1, '" PICTURE "', 100, 200, 'one', 0);"
+		"INSERT INTO place VALUES (1, 1, '" PICTURE "', '', 200, 'deleted', 1, ''),"
+		" (2, 1, '" PICTURE "', 'a:1', 200, 'is no cache of ours any more', 1, '')",
+		NULL,
+	};
+	const struct db_conf conf = { .path = new_path(), .steps = old };
+	struct receipts *receipts;
+	struct seen seen;
+	struct db *db = db_open(&conf, NULL);
+
+	assert_non_null(db);
+	db_close(db);
+	receipts = open_at(conf.path, false);
+	seen = see(receipts, PICTURE);
+	assert_int_equal(seen.places, 2);
+	assert_int_equal(seen.confirmed, 1);
+	assert_int_equal(seen.left, 1);
 	receipts_close(receipts);
 }
 
