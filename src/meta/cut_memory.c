@@ -6,11 +6,19 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* What a row is about. */
+enum {
+	DOOMED = -1,   /* a picture that nobody was told of: to be removed */
+	SUPERSEDED = 0, /* it was not found once, and another was made */
+	STANDS = 1,    /* the answer to its key; one a key */
+};
 
 struct cut_memory {
 	pthread_mutex_t lock; /* the queries are used by one thread at a time */
 	struct db *db;
-	struct db_query *get, *put, *drop, *list, *origins, *forget;
+	struct db_query *get, *put, *state, *list, *origins, *forget, *doomed, *removed;
 };
 
 static const char *const steps[] = {
@@ -24,6 +32,23 @@ static const char *const steps[] = {
 	" PRIMARY KEY (source, clip_w, clip_h, start_x, start_y, thumb_w, thumb_h)"
 	") WITHOUT ROWID;"
 	"CREATE INDEX cuts_of_id ON cuts (id)",
+	/* Several pictures may have been made for a key, one of which stands. */
+	"CREATE TABLE made ("
+	" source TEXT NOT NULL,"
+	" clip_w INTEGER NOT NULL, clip_h INTEGER NOT NULL,"
+	" start_x INTEGER NOT NULL, start_y INTEGER NOT NULL,"
+	" thumb_w INTEGER NOT NULL, thumb_h INTEGER NOT NULL,"
+	" id TEXT NOT NULL,"
+	" time INTEGER NOT NULL,"
+	" state INTEGER NOT NULL);"
+	"INSERT INTO made SELECT source, clip_w, clip_h, start_x, start_y, thumb_w, thumb_h,"
+	" id, time, 1 FROM cuts;"
+	"DROP TABLE cuts;"
+	"CREATE UNIQUE INDEX made_stands ON made (source, clip_w, clip_h, start_x, start_y,"
+	" thumb_w, thumb_h) WHERE state = 1;"
+	"CREATE INDEX made_of_source ON made (source);"
+	"CREATE INDEX made_of_id ON made (id);"
+	"CREATE INDEX made_doomed ON made (time) WHERE state = -1",
 	NULL,
 };
 
@@ -34,7 +59,7 @@ static const char *const steps[] = {
 /* ?1 and all that was made of it, however often over.  UNION ends circles. */
 #define THE_FAMILY                                                                                 \
 	"WITH RECURSIVE family (id) AS (SELECT ?1"                                                 \
-	" UNION SELECT cuts.id FROM cuts JOIN family ON cuts.source = family.id) "
+	" UNION SELECT made.id FROM made JOIN family ON made.source = family.id) "
 
 static bool prepare(struct cut_memory *memory, struct err *err)
 {
@@ -42,19 +67,22 @@ static bool prepare(struct cut_memory *memory, struct err *err)
 		struct db_query **query;
 		const char *sql;
 	} queries[] = {
-		{ &memory->get, "SELECT id FROM cuts WHERE " THE_KEY },
-		{ &memory->put, "INSERT INTO cuts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
-				" ON CONFLICT DO NOTHING" },
-		{ &memory->drop, "DELETE FROM cuts WHERE " THE_KEY " AND id = ?8" },
-		{ &memory->list, THE_FAMILY "SELECT DISTINCT id, time FROM cuts"
+		{ &memory->get, "SELECT id FROM made WHERE " THE_KEY " AND state = 1" },
+		{ &memory->put,
+			"INSERT INTO made VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+			" ON CONFLICT DO NOTHING" },
+		{ &memory->state, "UPDATE made SET state = ?9 WHERE " THE_KEY " AND id = ?8" },
+		{ &memory->list, THE_FAMILY "SELECT DISTINCT id, time FROM made"
 					    " WHERE source IN family ORDER BY time DESC" },
 		{ &memory->origins,
-			"WITH RECURSIVE origins (id) AS (SELECT source FROM cuts WHERE id = ?1"
-			" UNION SELECT cuts.source FROM cuts JOIN origins ON cuts.id = origins.id)"
+			"WITH RECURSIVE origins (id) AS (SELECT source FROM made WHERE id = ?1"
+			" UNION SELECT made.source FROM made JOIN origins ON made.id = origins.id)"
 			" SELECT id FROM origins" },
 		/* The family is known before the first row goes, since IN comes first. */
 		{ &memory->forget,
-			THE_FAMILY "DELETE FROM cuts WHERE source IN family OR id = ?1" },
+			THE_FAMILY "DELETE FROM made WHERE source IN family OR id = ?1" },
+		{ &memory->doomed, "SELECT id FROM made WHERE state = -1 ORDER BY time LIMIT ?1" },
+		{ &memory->removed, "DELETE FROM made WHERE id = ?1 AND state = -1" },
 	};
 
 	for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
@@ -129,6 +157,17 @@ int cut_memory_get(
 	return found;
 }
 
+/* With the lock held. */
+static int put(struct cut_memory *memory, const struct cut_key *key, const char *id, int state,
+	struct err *err)
+{
+	put_key(memory->put, key);
+	db_put_text(memory->put, 8, span_str(id));
+	db_put_int(memory->put, 9, clock_unix());
+	db_put_int(memory->put, 10, state);
+	return db_run(memory->put, err);
+}
+
 int cut_memory_put(struct cut_memory *memory, const struct cut_key *key, const char *id,
 	struct cut_name *stands, struct err *err)
 {
@@ -137,12 +176,11 @@ int cut_memory_put(struct cut_memory *memory, const struct cut_key *key, const c
 	pthread_mutex_lock(&memory->lock);
 	result = db_begin(memory->db, err);
 	if (result == 0) {
-		put_key(memory->put, key);
-		db_put_text(memory->put, 8, span_str(id));
-		db_put_int(memory->put, 9, clock_unix());
-		result = db_run(memory->put, err);
+		result = put(memory, key, id, STANDS, err);
 		if (result == 0 && get(memory, key, stands, err) != 1)
 			result = -1;
+		if (result == 0 && strcmp(stands->text, id) != 0)
+			result = put(memory, key, id, DOOMED, err);
 		if (result == 0)
 			result = db_commit(memory->db, err);
 		else
@@ -152,22 +190,52 @@ int cut_memory_put(struct cut_memory *memory, const struct cut_key *key, const c
 	return result;
 }
 
-int cut_memory_drop(
-	struct cut_memory *memory, const struct cut_key *key, const char *id, struct err *err)
+static int set_state(struct cut_memory *memory, const struct cut_key *key, const char *id,
+	int state, struct err *err)
 {
 	int result;
 
 	pthread_mutex_lock(&memory->lock);
-	put_key(memory->drop, key);
-	db_put_text(memory->drop, 8, span_str(id));
-	result = db_run(memory->drop, err);
+	put_key(memory->state, key);
+	db_put_text(memory->state, 8, span_str(id));
+	db_put_int(memory->state, 9, state);
+	result = db_run(memory->state, err);
 	pthread_mutex_unlock(&memory->lock);
 	return result;
 }
 
-/* The names that `query` finds for `text`. */
+int cut_memory_supersede(
+	struct cut_memory *memory, const struct cut_key *key, const char *id, struct err *err)
+{
+	return set_state(memory, key, id, SUPERSEDED, err);
+}
+
+int cut_memory_doom(
+	struct cut_memory *memory, const struct cut_key *key, const char *id, struct err *err)
+{
+	return set_state(memory, key, id, DOOMED, err);
+}
+
+static int run_with(
+	struct cut_memory *memory, struct db_query *query, const char *text, struct err *err)
+{
+	int result;
+
+	pthread_mutex_lock(&memory->lock);
+	db_put_text(query, 1, span_str(text));
+	result = db_run(query, err);
+	pthread_mutex_unlock(&memory->lock);
+	return result;
+}
+
+int cut_memory_removed(struct cut_memory *memory, const char *id, struct err *err)
+{
+	return run_with(memory, memory->removed, id, err);
+}
+
+/* The names that `query` finds for `text`, or if that is NULL the first `most`. */
 static int find_all(struct cut_memory *memory, struct db_query *query, const char *text,
-	struct cut_name **list, size_t *count, struct err *err)
+	size_t most, struct cut_name **list, size_t *count, struct err *err)
 {
 	size_t room = 0;
 	int found;
@@ -175,7 +243,10 @@ static int find_all(struct cut_memory *memory, struct db_query *query, const cha
 	*list = NULL;
 	*count = 0;
 	pthread_mutex_lock(&memory->lock);
-	db_put_text(query, 1, span_str(text));
+	if (text != NULL)
+		db_put_text(query, 1, span_str(text));
+	else
+		db_put_int(query, 1, (int64_t)most);
 	while ((found = db_step(query, err)) == 1) {
 		if (*count == room) {
 			room = room == 0 ? 16 : room * 2;
@@ -201,22 +272,22 @@ static int find_all(struct cut_memory *memory, struct db_query *query, const cha
 int cut_memory_list(struct cut_memory *memory, const char *source, struct cut_name **list,
 	size_t *count, struct err *err)
 {
-	return find_all(memory, memory->list, source, list, count, err);
+	return find_all(memory, memory->list, source, 0, list, count, err);
 }
 
 int cut_memory_origins(struct cut_memory *memory, const char *id, struct cut_name **list,
 	size_t *count, struct err *err)
 {
-	return find_all(memory, memory->origins, id, list, count, err);
+	return find_all(memory, memory->origins, id, 0, list, count, err);
+}
+
+int cut_memory_doomed(struct cut_memory *memory, size_t most, struct cut_name **list, size_t *count,
+	struct err *err)
+{
+	return find_all(memory, memory->doomed, NULL, most, list, count, err);
 }
 
 int cut_memory_forget(struct cut_memory *memory, const char *source, struct err *err)
 {
-	int result;
-
-	pthread_mutex_lock(&memory->lock);
-	db_put_text(memory->forget, 1, span_str(source));
-	result = db_run(memory->forget, err);
-	pthread_mutex_unlock(&memory->lock);
-	return result;
+	return run_with(memory, memory->forget, source, err);
 }

@@ -3,7 +3,12 @@
  * So that the same cut of the same picture is made once, and so that everything that was
  * made of a picture can be found when it is deleted.  One SQLite file, which any number
  * of processes and threads may use at a time; what cut_memory_put has said is on the
- * disk.  Ids are texts, "group/M00/...", and are taken as they are. */
+ * disk.  Ids are texts, "group/M00/...", and are taken as they are.
+ *
+ * What was made is remembered until somebody says that it is deleted for sure.  A picture
+ * that is not found may be on another storage, and one that could not be removed may come
+ * to light again: neither is the answer to a key any more, but both are made of their
+ * source, and go with it. */
 #pragma once
 
 #include "core/err.h"
@@ -31,14 +36,26 @@ void cut_memory_close(struct cut_memory *memory); /* NULL is fine */
 int cut_memory_get(
 	struct cut_memory *memory, const struct cut_key *key, struct cut_name *id, struct err *err);
 
-/* Remember that `id` was made.  `stands` becomes what is remembered then: `id`, or what
- * somebody else put there before.  Returns 0, or -1 with err and nothing remembered. */
+/* Remember that `id` was made.  `stands` becomes the answer to the key: `id`, or what
+ * somebody else put there before; then `id` is doomed.  Returns 0, or -1 with err and
+ * nothing remembered. */
 int cut_memory_put(struct cut_memory *memory, const struct cut_key *key, const char *id,
 	struct cut_name *stands, struct err *err);
 
-/* Forget that `id` was made of `key`; if another is remembered by now, it stays. */
-int cut_memory_drop(
+/* `id` is the answer to `key` no more, but may still be somewhere. */
+int cut_memory_supersede(
 	struct cut_memory *memory, const struct cut_key *key, const char *id, struct err *err);
+
+/* The same of an `id` that nobody was told of: it is to be removed from the store. */
+int cut_memory_doom(
+	struct cut_memory *memory, const struct cut_key *key, const char *id, struct err *err);
+
+/* At most `most` doomed ones, the oldest first, in `*list`, which the caller frees. */
+int cut_memory_doomed(struct cut_memory *memory, size_t most, struct cut_name **list, size_t *count,
+	struct err *err);
+
+/* A doomed one is removed for sure: forget it. */
+int cut_memory_removed(struct cut_memory *memory, const char *id, struct err *err);
 
 /* Every picture that was made of `source`, or of one that was made of it, in `*list`,
  * which the caller frees; those made last come first. */

@@ -156,7 +156,7 @@ def test_what_was_cut_from_a_picture_goes_with_it(stack):
     source, *made = stored(stack, 3)
     with sqlite3.connect(stack.home / "data/cuts/cuts.db") as cuts:
         for box, cut in enumerate(made):
-            cuts.execute("INSERT INTO cuts VALUES (?, 0, 0, 0, 0, ?, 1, ?, 0)", (source, box, cut))
+            cuts.execute("INSERT INTO made VALUES (?, 0, 0, 0, 0, ?, 1, ?, 0, 1)", (source, box, cut))
     with package.Caller(stack.cs_del_svr[0]) as caller:
         assert caller.delete_now([source]) == package.OK
     for file_id in [source, *made]:

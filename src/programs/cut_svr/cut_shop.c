@@ -5,6 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+	CLEAN_MAX = 20,
+	LOOSE_MAX = 1000,
+};
+
 /* A cut that is being made, and who waits for it. */
 struct order {
 	struct order *next;
@@ -23,6 +28,9 @@ struct cut_shop {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct order *orders; /* under `lock` */
+	/* Pictures that could neither be remembered nor removed; under `lock`. */
+	struct file_id loose[LOOSE_MAX];
+	size_t loose_count;
 };
 
 struct cut_shop *cut_shop_new(const struct cut_tools *tools)
@@ -102,16 +110,50 @@ static int look_up(const struct cut_tools *tools, struct order *order)
 	if (err->code != ERR_NONE && !is_gone(err))
 		return -1;
 	*err = (struct err){ 0 };
-	return cut_memory_drop(tools->memory, &key, order->made.text, err);
+	/* Perhaps only a storage that lags behind does not have it. */
+	return cut_memory_supersede(tools->memory, &key, order->made.text, err);
+}
+
+/* Remove a picture that nobody was told of, which is remembered as doomed until then. */
+static void remove_doomed(const struct cut_tools *tools, const char *text)
+{
+	struct file_id id;
+
+	if (!file_id_parse(span_str(text), &id) || tools->remove(tools->context, &id, NULL) == 0)
+		cut_memory_removed(tools->memory, text, NULL);
+}
+
+/* Remove a picture that is remembered nowhere else. */
+static void remove_loose(struct cut_shop *shop, const struct file_id *id)
+{
+	if (shop->tools.remove(shop->tools.context, id, NULL) == 0)
+		return;
+	pthread_mutex_lock(&shop->lock);
+	if (shop->loose_count < LOOSE_MAX)
+		shop->loose[shop->loose_count++] = *id;
+	pthread_mutex_unlock(&shop->lock);
+}
+
+static bool take_loose(struct cut_shop *shop, struct file_id *id)
+{
+	bool any;
+
+	pthread_mutex_lock(&shop->lock);
+	any = shop->loose_count > 0;
+	if (any)
+		*id = shop->loose[--shop->loose_count];
+	pthread_mutex_unlock(&shop->lock);
+	return any;
 }
 
 /* Store the new picture and remember it, in an order that leaves no picture behind whose
  * source is deleted meanwhile: who deletes a source removes it from the store first and
  * then asks the memory, so either it finds the cut there, or the source is found to be
  * gone here. */
-static int keep(const struct cut_tools *tools, struct order *order, struct span picture,
+static int keep(struct cut_shop *shop, struct order *order, struct span picture,
 	enum picture_format format)
 {
+	const struct cut_tools *tools = &shop->tools;
 	struct cut_key key = key_of(order);
 	struct err *err = &order->err;
 	struct file_id id;
@@ -121,26 +163,28 @@ static int keep(const struct cut_tools *tools, struct order *order, struct span 
 		    &id, err) < 0)
 		return -1;
 	if (file_id_format(&id, text) > PACKAGE_URL_LEN) {
-		tools->remove(tools->context, &id, NULL);
+		remove_loose(shop, &id);
 		return err_set(err, ERR_UNSUPPORTED, "the id %s does not fit a reply", text);
 	}
 	if (cut_memory_put(tools->memory, &key, text, &order->made, err) < 0) {
-		tools->remove(tools->context, &id, NULL);
+		remove_loose(shop, &id);
 		return -1;
 	}
 	if (strcmp(order->made.text, text) != 0) /* another process was faster */
-		tools->remove(tools->context, &id, NULL);
+		remove_doomed(tools, text);
 	if (stat_sources(tools, order) == 0)
 		return 0;
 	if (is_gone(err) && strcmp(order->made.text, text) == 0) {
-		tools->remove(tools->context, &id, NULL);
-		cut_memory_drop(tools->memory, &key, text, NULL);
+		/* If that cannot be noted, it is still remembered as made of its source. */
+		cut_memory_doom(tools->memory, &key, text, NULL);
+		remove_doomed(tools, text);
 	}
 	return -1;
 }
 
-static int make(const struct cut_tools *tools, struct order *order)
+static int make(struct cut_shop *shop, struct order *order)
 {
+	const struct cut_tools *tools = &shop->tools;
 	struct picture_facts made;
 	struct buf picture, result;
 	struct err *err = &order->err;
@@ -151,22 +195,40 @@ static int make(const struct cut_tools *tools, struct order *order)
 	if (tools->download(tools->context, &order->source, &picture, err) == 0 &&
 		tools->cut(tools->context, buf_span(&picture), &order->wish, &result, &made, err) ==
 			0)
-		status = keep(tools, order, buf_span(&result), made.format);
+		status = keep(shop, order, buf_span(&result), made.format);
 	buf_fini(&picture);
 	buf_fini(&result);
 	return status;
 }
 
-static void work(const struct cut_tools *tools, struct order *order)
+static void work(struct cut_shop *shop, struct order *order)
 {
-	int found = look_up(tools, order);
+	int found = look_up(&shop->tools, order);
 
 	if (found == 1)
 		order->way = CUT_REMEMBERED;
-	else if (found == 0 && make(tools, order) == 0)
+	else if (found == 0 && make(shop, order) == 0)
 		order->way = CUT_MADE;
 	else
 		order->way = CUT_FAILED;
+}
+
+void cut_shop_clean(struct cut_shop *shop)
+{
+	struct file_id loose[CLEAN_MAX];
+	struct cut_name *doomed;
+	size_t count = 0;
+
+	/* All are taken first: those that stay are put back. */
+	while (count < CLEAN_MAX && take_loose(shop, &loose[count]))
+		count++;
+	while (count > 0)
+		remove_loose(shop, &loose[--count]);
+	if (cut_memory_doomed(shop->tools.memory, CLEAN_MAX, &doomed, &count, NULL) < 0)
+		return;
+	for (size_t i = 0; i < count; i++)
+		remove_doomed(&shop->tools, doomed[i].text);
+	free(doomed);
 }
 
 static bool is_same(const struct order *a, const struct order *b)
@@ -208,7 +270,7 @@ static void serve(struct cut_shop *shop, struct order *mine)
 	mine->next = shop->orders;
 	shop->orders = mine;
 	pthread_mutex_unlock(&shop->lock);
-	work(&shop->tools, mine);
+	work(shop, mine);
 	pthread_mutex_lock(&shop->lock);
 	unlist(shop, mine);
 	mine->done = true;

@@ -14,6 +14,7 @@ struct cut_tools {
 		void *context, const struct file_id *id, struct buf *picture, struct err *err);
 	int (*upload)(void *context, const char *group, struct span picture, const char *ext,
 		struct file_id *id, struct err *err);
+	/* 0: it is gone for sure. */
 	int (*remove)(void *context, const struct file_id *id, struct err *err);
 	int (*cut)(void *context, struct span picture, const struct cut_wish *wish,
 		struct buf *result, struct picture_facts *made, struct err *err);
@@ -40,3 +41,7 @@ void cut_shop_free(struct cut_shop *shop); /* NULL is fine */
  * err. */
 enum cut_way cut_shop_serve(struct cut_shop *shop, const struct package_cut *cut,
 	struct package_url *url, struct err *err);
+
+/* Try again to remove some of the pictures that nobody was told of and that could not be
+ * removed when that was found out.  Any thread. */
+void cut_shop_clean(struct cut_shop *shop);

@@ -16,7 +16,10 @@ struct cut_svr {
 	struct cut_memory *memory;
 	struct cut_shop *shop;
 	_Atomic bool broken; /* no picture can be cut any more */
+	_Atomic int64_t cleaned_ms; /* clock_mono_ms() */
 };
+
+enum { CLEAN_MS = 5000 };
 
 struct service_counter cut_svr_counters[CUT_SVR_COUNTERS] = {
 	FRAME_COUNTERS,
@@ -169,6 +172,16 @@ int cut_svr_open(struct service_context *context, struct err *err)
 	return 0;
 }
 
+/* Now and then, as long as there is something to do. */
+static void clean(struct cut_svr *svr)
+{
+	int64_t last = atomic_load(&svr->cleaned_ms), now = clock_mono_ms();
+
+	if ((last == 0 || now - last >= CLEAN_MS) &&
+		atomic_compare_exchange_strong(&svr->cleaned_ms, &last, now))
+		cut_shop_clean(svr->shop);
+}
+
 int cut_svr_answer(
 	void *state, const struct frame_request *request, struct buf *reply, struct err *err)
 {
@@ -189,6 +202,8 @@ int cut_svr_answer(
 	if (way == CUT_FAILED)
 		return err_prefix(err, "%s", wanted.url.text);
 	add(figures[way], 1);
+	if (way == CUT_MADE)
+		clean(svr);
 	made.hostid = wanted.hostid;
 	package_item_encode(reply, request->order, &made);
 	return 0;

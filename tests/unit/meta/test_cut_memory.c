@@ -1,5 +1,6 @@
 #include "meta/cut_memory.h"
 
+#include "meta/db.h"
 #include "unit.h"
 
 #include <stdio.h>
@@ -63,28 +64,103 @@ TEST(remembers_what_was_made)
 	cut_memory_close(memory);
 }
 
-TEST(of_two_that_make_the_same_the_first_stands)
-{
-	struct cut_memory *memory = open_memory();
-	struct cut_name stands;
-
-	put(memory, &face, "first");
-	assert_int_equal(cut_memory_put(memory, &face, "second", &stands, NULL), 0);
-	assert_string_equal(stands.text, "first");
-	assert_int_equal(cut_memory_drop(memory, &face, "second", NULL), 0); /* is not there */
-	assert_int_equal(cut_memory_get(memory, &face, &stands, NULL), 1);
-	assert_int_equal(cut_memory_drop(memory, &face, "first", NULL), 0);
-	assert_int_equal(cut_memory_get(memory, &face, &stands, NULL), 0);
-	put(memory, &face, "third");
-	cut_memory_close(memory);
-}
-
 static bool lists(const struct cut_name *list, size_t count, const char *id)
 {
 	for (size_t i = 0; i < count; i++)
 		if (strcmp(list[i].text, id) == 0)
 			return true;
 	return false;
+}
+
+static size_t made_of(struct cut_memory *memory, const char *source, struct cut_name **list)
+{
+	size_t count;
+
+	assert_int_equal(cut_memory_list(memory, source, list, &count, NULL), 0);
+	return count;
+}
+
+TEST(of_two_that_make_the_same_the_first_stands_and_the_second_is_doomed)
+{
+	struct cut_memory *memory = open_memory();
+	struct cut_name stands, *list;
+	size_t count;
+
+	put(memory, &face, "first");
+	assert_int_equal(cut_memory_put(memory, &face, "second", &stands, NULL), 0);
+	assert_string_equal(stands.text, "first");
+	assert_int_equal(cut_memory_doomed(memory, 10, &list, &count, NULL), 0);
+	assert_int_equal(count, 1);
+	assert_string_equal(list[0].text, "second");
+	free(list);
+	count = made_of(memory, face.source, &list);
+	assert_true(count == 2 && lists(list, count, "first") && lists(list, count, "second"));
+	free(list);
+	assert_int_equal(cut_memory_removed(memory, "first", NULL), 0); /* that one stands */
+	assert_int_equal(cut_memory_removed(memory, "second", NULL), 0);
+	assert_int_equal(cut_memory_doomed(memory, 10, &list, &count, NULL), 0);
+	assert_int_equal(count, 0);
+	free(list);
+	assert_int_equal(cut_memory_get(memory, &face, &stands, NULL), 1);
+	cut_memory_close(memory);
+}
+
+TEST(what_was_superseded_is_made_of_its_source_all_the_same)
+{
+	struct cut_memory *memory = open_memory();
+	struct cut_name stands, *list;
+	size_t count;
+
+	put(memory, &face, "first");
+	put_whole(memory, "first", 5, "first5");
+	assert_int_equal(cut_memory_supersede(memory, &face, "first", NULL), 0);
+	assert_int_equal(cut_memory_get(memory, &face, &stands, NULL), 0);
+	put(memory, &face, "third");
+	count = made_of(memory, face.source, &list);
+	assert_int_equal(count, 3);
+	assert_true(lists(list, count, "first") && lists(list, count, "first5") &&
+		    lists(list, count, "third"));
+	free(list);
+	assert_int_equal(cut_memory_doomed(memory, 10, &list, &count, NULL), 0);
+	assert_int_equal(count, 0); /* somebody may have been told of it */
+	free(list);
+	assert_int_equal(cut_memory_doom(memory, &face, "third", NULL), 0);
+	assert_int_equal(cut_memory_get(memory, &face, &stands, NULL), 0);
+	assert_int_equal(cut_memory_forget(memory, face.source, NULL), 0);
+	count = made_of(memory, face.source, &list);
+	assert_int_equal(count, 0);
+	free(list);
+	cut_memory_close(memory);
+}
+
+TEST(what_an_older_picstore_remembered_stands)
+{
+	static const char *const old[] = {
+		"CREATE TABLE cuts (source TEXT NOT NULL,"
+		" clip_w INTEGER NOT NULL, clip_h INTEGER NOT NULL,"
+		" start_x INTEGER NOT NULL, start_y INTEGER NOT NULL,"
+		" thumb_w INTEGER NOT NULL, thumb_h INTEGER NOT NULL,"
+		" id TEXT NOT NULL, time INTEGER NOT NULL,"
+		" PRIMARY KEY (source, clip_w, clip_h, start_x, start_y, thumb_w, thumb_h)"
+		") WITHOUT ROWID;"
+		"CREATE INDEX cuts_of_id ON cuts (id);"
+		"INSERT INTO cuts VALUES ('g01/M00/00/00/cat.jpg', 100, 80, -5, 7, 10, 8, 'old', 1)",
+		NULL,
+	};
+	const struct db_conf conf = { .path = path, .steps = old };
+	struct cut_memory *memory;
+	struct cut_name id;
+	struct db *db;
+
+	snprintf(path, sizeof path, "%s/cuts.db", unit_scratch());
+	db = db_open(&conf, NULL);
+	assert_non_null(db);
+	db_close(db);
+	memory = cut_memory_open(path, NULL);
+	assert_non_null(memory);
+	assert_int_equal(cut_memory_get(memory, &face, &id, NULL), 1);
+	assert_string_equal(id.text, "old");
+	cut_memory_close(memory);
 }
 
 TEST(finds_all_that_was_made_of_a_picture_also_by_way_of_others)

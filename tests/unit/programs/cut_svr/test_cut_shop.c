@@ -1,10 +1,12 @@
 #include "programs/cut_svr/cut_shop.h"
+#include "meta/db.h"
 #include "unit.h"
 
 #include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define CAT "g01/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768.jpg"
@@ -18,6 +20,8 @@ static struct {
 	size_t count;
 	unsigned cuts, uploads, downloads;
 	bool source_goes; /* while a cut is being uploaded */
+	bool remove_fails, memory_fails; /* the latter at a put */
+	const char *hidden; /* a picture that the storage that is asked has not got yet, or NULL */
 	enum err_code cut_fails, stat_fails;
 	pthread_barrier_t *meet; /* in a cut, or NULL */
 	const char *rival;       /* that another process makes during a cut, or NULL */
@@ -56,6 +60,12 @@ static int stat_picture(void *context, const struct file_id *id, struct err *err
 	int at;
 
 	(void)context;
+	if (world.hidden != NULL) {
+		const struct file_id hidden = id_of(world.hidden);
+
+		if (file_id_equal(&hidden, id))
+			return err_set(err, ERR_NOT_FOUND, "it is not here");
+	}
 	if (world.stat_fails != ERR_NONE)
 		return err_set(err, world.stat_fails, "stat fails");
 	pthread_mutex_lock(&world.lock);
@@ -98,12 +108,26 @@ static int remove_picture(void *context, const struct file_id *id, struct err *e
 	char text[FILE_ID_TEXT_MAX + 1];
 
 	(void)context;
-	(void)err;
+	if (world.remove_fails)
+		return err_set(err, ERR_UNREACHABLE, "remove fails");
 	file_id_format(id, text);
 	pthread_mutex_lock(&world.lock);
 	lose(text);
 	pthread_mutex_unlock(&world.lock);
 	return 0;
+}
+
+/* No row is taken any more, as when the disk is full. */
+static void break_memory(void)
+{
+	static const char *const taken[] = { "SELECT 1", "SELECT 1", NULL }; /* by the memory */
+	const struct db_conf conf = { .path = world.path, .steps = taken };
+	struct db *db = db_open(&conf, NULL);
+
+	assert(db != NULL);
+	assert(db_exec(db, "CREATE TRIGGER full BEFORE INSERT ON made"
+			   " BEGIN SELECT RAISE(ABORT, 'full'); END", NULL) == 0);
+	db_close(db);
 }
 
 static int cut(void *context, struct span picture, const struct cut_wish *wish, struct buf *result,
@@ -121,6 +145,8 @@ static int cut(void *context, struct span picture, const struct cut_wish *wish, 
 
 		assert(cut_memory_put(world.memory, &key, world.rival, &stands, err) == 0);
 	}
+	if (world.memory_fails)
+		break_memory();
 	world.cuts++;
 	buf_put_str(result, "fewer");
 	*made = (struct picture_facts){ PICTURE_JPEG, wish->thumb_w, wish->thumb_h, 1 };
@@ -146,7 +172,8 @@ static void begin(void)
 	struct err err = { 0 };
 
 	world.count = world.cuts = world.uploads = world.downloads = 0;
-	world.source_goes = false;
+	world.source_goes = world.remove_fails = world.memory_fails = false;
+	world.hidden = NULL;
 	world.cut_fails = world.stat_fails = ERR_NONE;
 	world.meet = NULL;
 	world.rival = NULL;
@@ -249,6 +276,61 @@ TEST(a_cut_that_is_gone_from_the_store_is_made_again)
 	second = serve(face(), CUT_MADE);
 	assert_string_not_equal(first.text, second.text);
 	assert_string_equal(serve(face(), CUT_REMEMBERED).text, second.text);
+	end();
+}
+
+static size_t made_of_cat(void)
+{
+	struct cut_name *list;
+	size_t count;
+
+	assert_int_equal(cut_memory_list(world.memory, CAT, &list, &count, NULL), 0);
+	free(list);
+	return count;
+}
+
+TEST(a_cut_that_a_storage_has_not_got_yet_still_goes_with_its_source)
+{
+	struct package_url first, second;
+
+	begin();
+	first = serve(face(), CUT_MADE);
+	world.hidden = first.text;
+	second = serve(face(), CUT_MADE);
+	assert_string_not_equal(first.text, second.text);
+	assert_int_equal(made_of_cat(), 2);
+	world.hidden = NULL;
+	assert_string_equal(serve(face(), CUT_REMEMBERED).text, second.text);
+	cut_shop_clean(world.shop);
+	assert_int_equal(world.count, 3); /* somebody has the id of the first */
+	end();
+}
+
+TEST(a_cut_that_cannot_be_removed_is_removed_later)
+{
+	begin();
+	world.source_goes = world.remove_fails = true;
+	assert_int_equal(code_of(face()), ERR_GONE);
+	cut_shop_clean(world.shop);
+	assert_int_equal(world.count, 1);
+	assert_int_equal(made_of_cat(), 1); /* who deletes the source again finds it */
+	world.remove_fails = false;
+	cut_shop_clean(world.shop);
+	assert_int_equal(world.count, 0);
+	assert_int_equal(made_of_cat(), 0);
+	end();
+}
+
+TEST(a_cut_that_can_neither_be_remembered_nor_removed_is_removed_later)
+{
+	begin();
+	world.memory_fails = world.remove_fails = true;
+	assert_int_not_equal(code_of(face()), ERR_GONE);
+	assert_int_equal(world.count, 2);
+	world.remove_fails = false;
+	cut_shop_clean(world.shop);
+	assert_int_equal(world.count, 1);
+	assert_int_equal(made_of_cat(), 0);
 	end();
 }
 
