@@ -2,13 +2,27 @@
 
 #include <stdlib.h>
 
-enum { STRIP_LINES = 16 };
+enum {
+	STRIP_LINES = 16,
+	SIDE_LEAST = 8, /* pixels that a picture keeps when it is shrunk while it is decoded */
+};
+
+/* By which a WebP is shrunk while it is decoded. */
+static double webp_scale(const struct cut_plan *plan, bool animated)
+{
+	uint32_t side = plan->x.size < plan->y.size ? plan->x.size : plan->y.size;
+	double factor = cut_plan_factor(plan), most = side / SIDE_LEAST;
+
+	/* A rectangle that is much larger than the picture wants hardly any of its pixels. */
+	if (factor > most)
+		factor = most;
+	return animated || factor < 2 ? 1.0 : 1 / (double)(int64_t)factor;
+}
 
 static int load(const struct cut_rows *rows, struct span bytes, const struct cut_plan *plan,
 	bool animated, VipsImage **image)
 {
 	void *data = (void *)(uintptr_t)bytes.data; /* libvips only reads it */
-	double factor = cut_plan_factor(plan);
 	int frames = animated ? -1 : 1;
 
 	switch (rows->format) {
@@ -23,8 +37,8 @@ static int load(const struct cut_rows *rows, struct span bytes, const struct cut
 			VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_ERROR, NULL);
 	case PICTURE_WEBP:
 		return vips_webpload_buffer(data, bytes.len, image, "n", frames, "scale",
-			animated || factor < 2 ? 1.0 : 1 / (double)(int64_t)factor, "access",
-			VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_ERROR, NULL);
+			webp_scale(plan, animated), "access", VIPS_ACCESS_SEQUENTIAL, "fail_on",
+			VIPS_FAIL_ON_ERROR, NULL);
 	case PICTURE_AVIF:
 	case PICTURE_HEIC:
 		return vips_heifload_buffer(data, bytes.len, image, "access",

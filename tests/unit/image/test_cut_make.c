@@ -189,6 +189,41 @@ TEST(cuts_are_what_the_slow_way_makes)
 		assert_same("seeding-230k.jpg", wishes[i], 3.0);
 }
 
+TEST(beside_the_picture_everything_is_white)
+{
+	static const char *const names[] = { "seeding-4k.jpg", "photo.png", "photo.gif",
+		"photo.webp" };
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		struct pixels source = pixels_of(photo(names[i]));
+		const struct cut_wish wishes[] = {
+			{ 1, 1, INT32_MAX, 0, 5, 6 },
+			{ 1, 1, 0, INT32_MIN, 5, 6 },
+			{ UINT32_MAX, 1, source.width, 0, 7, 1 }, /* right behind the last column */
+			{ 10, UINT32_MAX, 0, source.height, 1, 7 },
+			{ 9, 9, -9, 0, 30, 30 }, /* right before the first one, enlarged */
+			{ 9, 9, 0, -9, 3, 3 },
+			{ 1u << 31, 1u << 31, INT32_MIN, INT32_MIN, 8,
+				8 }, /* ends where it begins */
+			{ UINT32_MAX, UINT32_MAX, INT32_MAX, INT32_MAX, 300, 2 },
+		};
+
+		for (size_t j = 0; j < sizeof wishes / sizeof wishes[0]; j++) {
+			struct picture_facts made;
+			struct pixels got = pixels_of(
+				cut_with(&rules, photo(names[i]), wishes[j], &made));
+
+			assert_int_equal(got.width, wishes[j].thumb_w);
+			assert_int_equal(got.height, wishes[j].thumb_h);
+			for (int k = 0; k < got.width * got.height * 3; k++)
+				if (got.rgb[k] != 255)
+					fail_msg("%s, wish %zu: %d", names[i], j, got.rgb[k]);
+			pixels_free(&got);
+		}
+		pixels_free(&source);
+	}
+}
+
 TEST(every_format_is_cut)
 {
 	static const char *const names[] = { "photo.png", "interlaced.png", "photo.webp",
