@@ -10,9 +10,9 @@
 #include <string.h>
 
 enum {
-	PAUSE_MS = 200,          /* for a cache that is not there */
-	HANG_PAUSE_MS = 1000,    /* for one that did not answer in time */
-	DERIVED_ROUNDS = 8, /* pictures that are made while their source is being deleted */
+	PAUSE_MS = 200,       /* for a cache that is not there */
+	HANG_PAUSE_MS = 1000, /* for one that did not answer in time */
+	DERIVED_ROUNDS = 8,   /* pictures that are made while their source is being deleted */
 };
 
 void deletion_init(struct deletion *deletion, const struct file_id *id)
@@ -149,8 +149,8 @@ static bool is_metadata(const struct deletion_place *place)
 }
 
 /* `*number` becomes that of the cache. */
-static bool is_configured(const struct deletion_place *place, const struct deletion_tools *tools,
-	size_t *number)
+static bool is_configured(
+	const struct deletion_place *place, const struct deletion_tools *tools, size_t *number)
 {
 	const struct conf_list *caches = tools->caches;
 

@@ -60,12 +60,14 @@ static const char *const sql[QUERIES] = {
 			" VALUES (?1, ?2, ?3, ?4)",
 	[NEW_ASKED] = "INSERT INTO asked VALUES (?1, ?2, ?3, ?4, ?5)",
 	[NEW_PLACE] = "INSERT INTO place (receipt, picture, cache) VALUES (?1, ?2, ?3)",
-	[LIST_PLACES] = "SELECT id, picture, cache, confirmed, outcome, tries, error, left FROM place"
-			" WHERE receipt = ?1 ORDER BY id",
+	[LIST_PLACES] =
+		"SELECT id, picture, cache, confirmed, outcome, tries, error, left FROM place"
+		" WHERE receipt = ?1 ORDER BY id",
 	[SAVE_PLACE] = "UPDATE place SET confirmed = ?2, outcome = ?3, error = ?4, left = ?5,"
 		       " tries = tries + 1 WHERE id = ?1 AND confirmed IS NULL",
-	[CLOSE] = "UPDATE receipt SET closed = ?2 WHERE id = ?1 AND closed IS NULL AND NOT EXISTS"
-		  " (SELECT 1 FROM place WHERE receipt = ?1 AND confirmed IS NULL AND left IS NULL)",
+	[CLOSE] =
+		"UPDATE receipt SET closed = ?2 WHERE id = ?1 AND closed IS NULL AND NOT EXISTS"
+		" (SELECT 1 FROM place WHERE receipt = ?1 AND confirmed IS NULL AND left IS NULL)",
 	[POSTPONE] = "UPDATE receipt SET next_try = ?2 WHERE id = ?1 AND closed IS NULL",
 	[TAKE] = "UPDATE receipt SET next_try = ?2, owner = ?3 WHERE id = ?1 AND closed IS NULL",
 	[DISOWN] = "UPDATE receipt SET next_try = 0 WHERE owner = ?1 AND closed IS NULL",
@@ -74,9 +76,11 @@ static const char *const sql[QUERIES] = {
 	[LIST_DUE] = "SELECT id, picture FROM receipt WHERE closed IS NULL AND next_try <= ?1"
 		     " ORDER BY next_try LIMIT ?2",
 	[COUNT_OPEN] = "SELECT count(*) FROM receipt WHERE closed IS NULL",
-	[READ_ALL_OPEN] = "SELECT id, picture, opened, closed, " LEFT_PLACES " FROM receipt WHERE closed IS NULL"
+	[READ_ALL_OPEN] = "SELECT id, picture, opened, closed, " LEFT_PLACES
+			  " FROM receipt WHERE closed IS NULL"
 			  " ORDER BY id",
-	[READ_PICTURE] = "SELECT id, picture, opened, closed, " LEFT_PLACES " FROM receipt WHERE id IN"
+	[READ_PICTURE] = "SELECT id, picture, opened, closed, " LEFT_PLACES
+			 " FROM receipt WHERE id IN"
 			 " (SELECT id FROM receipt WHERE picture = ?1 UNION"
 			 " SELECT receipt FROM place WHERE picture = ?1 AND cache = '')"
 			 " ORDER BY id",

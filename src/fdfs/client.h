@@ -46,7 +46,7 @@ int fdfs_download(
 
 struct fdfs_deleted {
 	bool source_left; /* the storage that took it in is in its group no more */
-	unsigned down;    /* other storages of the group that were down, which FastDFS tells later */
+	unsigned down; /* other storages of the group that were down, which FastDFS tells later */
 };
 
 /* Delete it on the storage that took it in and on every other of its group, since one that

@@ -10,9 +10,9 @@
 
 /* What a row is about. */
 enum {
-	DOOMED = -1,   /* a picture that nobody was told of: to be removed */
+	DOOMED = -1,    /* a picture that nobody was told of: to be removed */
 	SUPERSEDED = 0, /* it was not found once, and another was made */
-	STANDS = 1,    /* the answer to its key; one a key */
+	STANDS = 1,     /* the answer to its key; one a key */
 };
 
 struct cut_memory {
@@ -68,9 +68,8 @@ static bool prepare(struct cut_memory *memory, struct err *err)
 		const char *sql;
 	} queries[] = {
 		{ &memory->get, "SELECT id FROM made WHERE " THE_KEY " AND state = 1" },
-		{ &memory->put,
-			"INSERT INTO made VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
-			" ON CONFLICT DO NOTHING" },
+		{ &memory->put, "INSERT INTO made VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+				" ON CONFLICT DO NOTHING" },
 		{ &memory->state, "UPDATE made SET state = ?9 WHERE " THE_KEY " AND id = ?8" },
 		{ &memory->list, THE_FAMILY "SELECT DISTINCT id, time FROM made"
 					    " WHERE source IN family ORDER BY time DESC" },

@@ -21,11 +21,11 @@
 
 enum {
 	HOLD_MS = 5 * 60 * 1000,
-	LOOK_MS = 200, /* between looks for what is outstanding */
+	LOOK_MS = 200,         /* between looks for what is outstanding */
 	CACHE_RETRY_MS = 200,  /* until a cache is tried again: when it is back, it serves */
 	STORE_RETRY_MS = 1000, /* until a store is, which then has the picture anyway */
-	RETRY_MAX = 200, /* receipts that are tried again at a time */
-	LINES_MAX = 10,  /* of failures of one request */
+	RETRY_MAX = 200,       /* receipts that are tried again at a time */
+	LINES_MAX = 10,        /* of failures of one request */
 	MAX_FILE = 1 << 30,
 };
 

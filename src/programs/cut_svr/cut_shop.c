@@ -150,8 +150,8 @@ static bool take_loose(struct cut_shop *shop, struct file_id *id)
  * source is deleted meanwhile: who deletes a source removes it from the store first and
  * then asks the memory, so either it finds the cut there, or the source is found to be
  * gone here. */
-static int keep(struct cut_shop *shop, struct order *order, struct span picture,
-	enum picture_format format)
+static int keep(
+	struct cut_shop *shop, struct order *order, struct span picture, enum picture_format format)
 {
 	const struct cut_tools *tools = &shop->tools;
 	struct cut_key key = key_of(order);

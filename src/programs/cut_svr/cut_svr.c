@@ -15,7 +15,7 @@ struct cut_svr {
 	struct fdfs_client *client;
 	struct cut_memory *memory;
 	struct cut_shop *shop;
-	_Atomic bool broken; /* no picture can be cut any more */
+	_Atomic bool broken;        /* no picture can be cut any more */
 	_Atomic int64_t cleaned_ms; /* clock_mono_ms() */
 };
 

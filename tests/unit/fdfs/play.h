@@ -86,7 +86,8 @@ static inline void end(struct play *play)
 static int64_t patience_ms; /* of the clients that are made */
 static bool repeat_uploads;
 
-static inline struct fdfs_client *client_of(const char *first, const char *second, int64_t network_ms)
+static inline struct fdfs_client *client_of(
+	const char *first, const char *second, int64_t network_ms)
 {
 	char *trackers[] = { (char *)(uintptr_t)first, (char *)(uintptr_t)second };
 	struct fdfs_client_conf conf = {
@@ -114,7 +115,8 @@ struct play_storage {
 };
 
 /* The tracker's list of the storages of a group. */
-static inline void add_storages(struct play *play, const struct play_storage *storages, size_t count)
+static inline void add_storages(
+	struct play *play, const struct play_storage *storages, size_t count)
 {
 	struct buf body;
 

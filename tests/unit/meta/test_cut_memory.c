@@ -144,7 +144,8 @@ TEST(what_an_older_picstore_remembered_stands)
 		" PRIMARY KEY (source, clip_w, clip_h, start_x, start_y, thumb_w, thumb_h)"
 		") WITHOUT ROWID;"
 		"CREATE INDEX cuts_of_id ON cuts (id);"
-		"INSERT INTO cuts VALUES ('g01/M00/00/00/cat.jpg', 100, 80, -5, 7, 10, 8, 'old', 1)",
+		"INSERT INTO cuts VALUES ('g01/M00/00/00/cat.jpg', 100, 80, -5, 7, 10, 8, 'old', "
+		"1)",
 		NULL,
 	};
 	const struct db_conf conf = { .path = path, .steps = old };

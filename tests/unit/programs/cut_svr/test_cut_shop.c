@@ -1,5 +1,5 @@
-#include "programs/cut_svr/cut_shop.h"
 #include "meta/db.h"
+#include "programs/cut_svr/cut_shop.h"
 #include "unit.h"
 
 #include <assert.h>
@@ -19,7 +19,7 @@ static struct {
 	struct file_id pictures[PICTURES_MAX];
 	size_t count;
 	unsigned cuts, uploads, downloads;
-	bool source_goes; /* while a cut is being uploaded */
+	bool source_goes;                /* while a cut is being uploaded */
 	bool remove_fails, memory_fails; /* the latter at a put */
 	const char *hidden; /* a picture that the storage that is asked has not got yet, or NULL */
 	enum err_code cut_fails, stat_fails;
@@ -125,8 +125,10 @@ static void break_memory(void)
 	struct db *db = db_open(&conf, NULL);
 
 	assert(db != NULL);
-	assert(db_exec(db, "CREATE TRIGGER full BEFORE INSERT ON made"
-			   " BEGIN SELECT RAISE(ABORT, 'full'); END", NULL) == 0);
+	assert(db_exec(db,
+		       "CREATE TRIGGER full BEFORE INSERT ON made"
+		       " BEGIN SELECT RAISE(ABORT, 'full'); END",
+		       NULL) == 0);
 	db_close(db);
 }
 
