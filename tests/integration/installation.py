@@ -66,6 +66,13 @@ def as_its_user():
     return ["setpriv", f"--reuid={words[1]}", "--clear-groups"] if words else []
 
 
+def mount_tmpfs(path, size):
+    if os.geteuid() != 0:
+        return False
+    return subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0777", "none", path],
+                          check=False, capture_output=True).returncode == 0
+
+
 class Installation:
     """`settings` are {(section, key): value}, on top of what `picstore up` writes."""
 

@@ -1,7 +1,5 @@
 """What must hold when things break: nothing acknowledged is lost, nothing else appears."""
 import errno
-import os
-import signal
 import socket
 import subprocess
 import threading
@@ -124,13 +122,6 @@ def test_a_torn_tail(own):
         assert third != second
         assert storage.download(third) == numbered(3)
         assert storage.download(first) == numbered(1)
-
-
-def mount_tmpfs(path, size):
-    if os.geteuid() != 0:
-        return False
-    return subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0777", "none", path],
-                          check=False, capture_output=True).returncode == 0
 
 
 @pytest.fixture

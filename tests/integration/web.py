@@ -33,6 +33,21 @@ def get(port, path, **headers):
     return request(port, "GET", path, headers={k.replace("_", "-"): v for k, v in headers.items()})
 
 
+def statuses(port, ids):
+    """The status of each, all asked for on one connection."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    found = []
+    try:
+        for file_id in ids:
+            connection.request("GET", "/" + file_id)
+            response = connection.getresponse()
+            response.read()
+            found.append(response.status)
+    finally:
+        connection.close()
+    return found
+
+
 def head(port, path, **headers):
     return request(port, "HEAD", path, headers={k.replace("_", "-"): v for k, v in headers.items()})
 
