@@ -5,6 +5,7 @@ import itertools
 import json
 import pathlib
 import re
+import socket
 import sqlite3
 import struct
 import subprocess
@@ -13,6 +14,7 @@ import threading
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from random import Random
 
 import pytest
 
@@ -530,3 +532,43 @@ def test_ten_thousand_deletes_leave_nothing_in_any_cache(stack):
     assert not set(ids) & set(stack.listed())
     assert receipts(stack, "--outstanding") == []
     stack.picstore("receipt", "--check", "-", stdin="\n".join(ids[::20]))
+
+
+# -- hostile packages
+
+def hostile(random, file_id):
+    """Bytes that are nearly a package, or nothing like one."""
+    cmd = random.choice((package.DELETE_LATER, package.DELETE_NOW, package.CUT))
+    url = bytearray(file_id.encode().ljust(64, b"\0"))
+    url[random.randrange(len(file_id))] ^= random.randrange(1, 256)
+    for _ in range(random.choice((0, 0, 1, 30))):
+        url[random.randrange(len(file_id), 64)] = random.randrange(256)
+    count = random.choice((1, 2, 3, 0, 1000, 2 ** 31, 2 ** 32 - 1))
+    body = struct.pack("<I", count) + b"".join(
+        struct.pack("<I", random.getrandbits(32)) + bytes(url) for _ in range(min(count, 3)))
+    if cmd == package.CUT:
+        numbers = [random.choice((0, 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 77)) for _ in range(6)]
+        body = struct.pack("<I", 7) + bytes(url) + struct.pack("<6I", *numbers)
+    body = body[:random.choice((len(body), len(body), random.randrange(len(body) + 1)))]
+    length = random.choice((package.HEADER.size + len(body),) * 4 + (0, 17, 18, 2 ** 31, 2 ** 32 - 1))
+    return package.HEADER.pack(length, cmd, 1, 1, random.choice((0, 9))) + body
+
+
+def test_hostile_packages_break_nothing(own):
+    """Each service answers or closes, none dies, and no picture that was not named goes."""
+    random, (file_id,) = Random(1), stored(own, 1)
+    parts = {f"{name}-{port}": port for name in ("del_svr", "cs_del_svr", "cut_svr")
+             for port in getattr(own, name)[:1]}
+    pids = {part: own.pid(part) for part in parts}
+    for port in parts.values():
+        for _ in range(300):
+            with package.Caller(port) as caller, contextlib.suppress(ConnectionError):
+                data = b"".join(hostile(random, file_id) for _ in range(random.randrange(1, 4)))
+                at = random.randrange(len(data))
+                caller.socket.sendall(data[:at])
+                caller.socket.sendall(data[at:])
+                caller.socket.shutdown(socket.SHUT_WR)
+                while caller.socket.recv(65536):
+                    pass
+    assert {part: own.pid(part) for part in parts} == pids
+    assert file_id in own.listed()
