@@ -33,7 +33,8 @@ static void ask(struct answers *answers, const struct fdfs_storage *storage)
 
 	if (!fdfs_peer_at(storage->ip, storage->port, &peer)) {
 		fdfs_trackers_nonsense("the address of a storage", &err);
-	} else if (fdfs_file_ask(answers->client, &peer, NULL, answers->deadline, &want, &err) == 0) {
+	} else if (fdfs_file_ask(answers->client, &peer, NULL, answers->deadline, &want, &err) ==
+		   0) {
 		answers->had++;
 		answers->shared = answers->shared || storage->shared;
 		return;

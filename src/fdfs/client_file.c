@@ -119,7 +119,8 @@ static bool give_up(void *context)
 }
 
 int fdfs_file_ask(struct fdfs_client *client, const struct fdfs_peer *peer,
-	const struct fdfs_tried *tried, int64_t deadline, struct fdfs_file_call *want, struct err *err)
+	const struct fdfs_tried *tried, int64_t deadline, struct fdfs_file_call *want,
+	struct err *err)
 {
 	struct wait wait = { client, peer, want, tried };
 	struct buf head;

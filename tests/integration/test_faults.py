@@ -10,6 +10,7 @@ import pytest
 import fdfs
 import pictures
 import web
+from installation import mount_tmpfs
 from photos import EVERY_STATE, PENDING, Photos
 from service import Picstore, refusal
 from wait import until
