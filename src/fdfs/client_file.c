@@ -158,10 +158,21 @@ int fdfs_file_ask(struct fdfs_client *client, const struct fdfs_peer *peer,
 	return result;
 }
 
-static bool may_be_elsewhere(const struct file_id *id, enum err_code code)
+/* Whether a "not found" is the last word: that of the storage that took the file in.  Others may
+ * not have it yet, or never, as a tracker that cannot tell whose it is names any. */
+static bool is_source(const struct file_id *id, const struct fdfs_peer *peer)
+{
+	char source[16];
+
+	file_id_source_text(id, source);
+	return !id->source_is_id && strcmp(source, peer->host) == 0;
+}
+
+static bool may_be_elsewhere(
+	const struct file_id *id, const struct fdfs_peer *peer, enum err_code code)
 {
 	if (code == ERR_NOT_FOUND)
-		return clock_unix() - (int64_t)id->time < SYNC_S;
+		return !is_source(id, peer) || clock_unix() - (int64_t)id->time < SYNC_S;
 	return code == ERR_UNREACHABLE || code == ERR_TIMEOUT || code == ERR_CORRUPT ||
 	       code == ERR_IO || code == ERR_BUSY;
 }
@@ -189,7 +200,7 @@ static int file_read(struct fdfs_client *client, struct fdfs_file_call *want, st
 		while ((peer = fdfs_tried_next(&tried, &route)) != NULL) {
 			if (fdfs_file_ask(client, peer, &tried, deadline, want, err) == 0)
 				return 0;
-			if (!may_be_elsewhere(want->id, err->code))
+			if (!may_be_elsewhere(want->id, peer, err->code))
 				return -1;
 			if (kept.code == ERR_NONE || kept.code == ERR_NOT_FOUND)
 				kept = *err;

@@ -419,6 +419,35 @@ TEST(a_read_goes_on_to_another_storage)
 	end(&storage);
 }
 
+TEST(what_another_storage_has_not_is_looked_for_on_all)
+{
+	struct file_id id = { .group = "g01", .source = { 10, 0, 0, 9 }, .time = 1, .ext = "jpg" };
+	struct play tracker = { 0 }, without = { 0 }, storage = { 0 };
+	struct fdfs_client *client;
+	struct fdfs_info info;
+	struct err err;
+	uint16_t first, second;
+
+	assert_true(file_id_make(&id, 7));
+	add(&without, ENOENT, NULL);
+	start(&without);
+	add_info(&storage);
+	start(&storage);
+	first = fake_server_port(without.server);
+	second = fake_server_port(storage.server);
+	add_fetch(&tracker, first, FDFS_IP_16);          /* 102 */
+	add_fetch(&tracker, first, FDFS_IP_16);          /* 103 */
+	add_fetch_both(&tracker, first, second);         /* 105 */
+	start(&tracker);
+	client = client_of(fake_server_address(tracker.server), NULL, 5000);
+	assert_int_equal(fdfs_stat(client, &id, &info, &err), 0);
+	assert_int_equal(fake_server_requests(without.server), 1);
+	fdfs_client_free(client);
+	end(&tracker);
+	end(&without);
+	end(&storage);
+}
+
 TEST(an_upload_says_what_it_sends_and_checks_the_id_that_comes)
 {
 	struct file_id id = picture_id(), got;
