@@ -8,6 +8,7 @@
 #include "net/frame_server.h"
 #include "net/net_budget.h"
 #include "net/net_listener.h"
+#include "net/net_sweep.h"
 
 struct frame_conn;
 
@@ -16,7 +17,7 @@ struct frame_server {
 	struct net_loop *loop;
 	struct frame_server_conf conf;
 	struct net_listener listener;
-	uv_timer_t sweep;
+	struct net_sweep sweep;
 	uv_prepare_t prepare; /* writes what replies have come */
 	bool stopping;
 	struct frame_conn *conns;

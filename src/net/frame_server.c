@@ -5,12 +5,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { SWEEP_MS = 250 }; /* at most so much later than it is due is a deadline noticed */
-
-static void on_sweep(uv_timer_t *timer)
+static void look(void *context, int64_t now)
 {
-	struct frame_server *server = timer->data;
-	int64_t now = (int64_t)uv_now(&server->loop->uv);
+	struct frame_server *server = context;
 	struct frame_conn *next;
 
 	for (struct frame_conn *conn = server->conns; conn != NULL; conn = next) {
@@ -30,18 +27,12 @@ static void on_connection(uv_stream_t *listener, int status)
 		frame_conn_accept(listener->data);
 }
 
-static void close_handle(uv_handle_t *handle)
-{
-	if (!uv_is_closing(handle))
-		uv_close(handle, NULL);
-}
-
 void frame_server_emptied(struct frame_server *server)
 {
 	if (!server->stopping)
 		return;
-	close_handle((uv_handle_t *)&server->sweep);
-	close_handle((uv_handle_t *)&server->prepare);
+	net_sweep_end(&server->sweep);
+	net_close((uv_handle_t *)&server->prepare);
 }
 
 static void stop(struct net_part *part)
@@ -52,14 +43,12 @@ static void stop(struct net_part *part)
 	if (server->stopping)
 		return;
 	server->stopping = true;
-	close_handle(&server->listener.uv.handle);
+	net_close(&server->listener.uv.handle);
 	if (server->conns == NULL) {
 		frame_server_emptied(server);
 		return;
 	}
-	/* Connections that wait for an answer from elsewhere do not keep a loop running; the
-	 * sweep does until the last has gone. */
-	uv_ref((uv_handle_t *)&server->sweep);
+	net_sweep_hold(&server->sweep);
 	for (struct frame_conn *conn = server->conns; conn != NULL; conn = next) {
 		next = frame_conn_next(conn);
 		frame_conn_finish(conn);
@@ -75,7 +64,6 @@ struct frame_server *frame_server_new(
 	struct net_loop *loop, const struct frame_server_conf *conf, struct err *err)
 {
 	struct frame_server *server = calloc(1, sizeof *server);
-	uint64_t sweep_ms = (uint64_t)conf->timeout_ms / 8 + 1;
 
 	assert(server != NULL && conf->in_flight > 0 && conf->max_package >= PACKAGE_HEADER_LEN);
 	server->part.stop = stop;
@@ -83,12 +71,7 @@ struct frame_server *frame_server_new(
 	server->loop = loop;
 	server->conf = *conf;
 	server->bodies.limit = conf->body_memory;
-	uv_timer_init(&loop->uv, &server->sweep);
-	server->sweep.data = server;
-	if (sweep_ms > SWEEP_MS)
-		sweep_ms = SWEEP_MS;
-	uv_timer_start(&server->sweep, on_sweep, sweep_ms, sweep_ms);
-	uv_unref((uv_handle_t *)&server->sweep);
+	net_sweep_start(&server->sweep, loop, conf->timeout_ms, look, server);
 	uv_prepare_init(&loop->uv, &server->prepare);
 	server->prepare.data = server;
 	uv_prepare_start(&server->prepare, on_prepare);

@@ -14,6 +14,7 @@
 #include "net/net_inside.h"
 #include "net/net_listener.h"
 #include "net/net_server.h"
+#include "net/net_sweep.h"
 
 struct net_server {
 	struct net_part part; /* first */
@@ -23,7 +24,7 @@ struct net_server {
 	const struct allow *allow;
 	int64_t max_connections, timeout_ms;
 	struct net_listener listener;
-	uv_timer_t sweep;
+	struct net_sweep sweep;
 	bool stopping;
 	struct net_conn *conns;
 	_Atomic int64_t count, count_max;

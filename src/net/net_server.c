@@ -5,12 +5,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { SWEEP_MS = 250 }; /* at most so much later than it is due is a deadline noticed */
-
-static void on_sweep(uv_timer_t *timer)
+static void look(void *context, int64_t now)
 {
-	struct net_server *server = timer->data;
-	int64_t now = (int64_t)uv_now(&server->loop->uv);
+	struct net_server *server = context;
 	struct net_conn *next;
 
 	for (struct net_conn *conn = server->conns; conn != NULL; conn = next) {
@@ -27,16 +24,10 @@ static void on_connection(uv_stream_t *listener, int status)
 		net_conn_accept(server);
 }
 
-static void close_handle(uv_handle_t *handle)
-{
-	if (!uv_is_closing(handle))
-		uv_close(handle, NULL);
-}
-
 void net_server_emptied(struct net_server *server)
 {
 	if (server->stopping)
-		close_handle((uv_handle_t *)&server->sweep);
+		net_sweep_end(&server->sweep);
 }
 
 static void stop(struct net_part *part)
@@ -47,14 +38,12 @@ static void stop(struct net_part *part)
 	if (server->stopping)
 		return;
 	server->stopping = true;
-	close_handle(&server->listener.uv.handle);
+	net_close(&server->listener.uv.handle);
 	if (server->conns == NULL) {
 		net_server_emptied(server);
 		return;
 	}
-	/* Connections that wait for an answer from elsewhere do not keep a loop running; the
-	 * sweep does until the last has gone. */
-	uv_ref((uv_handle_t *)&server->sweep);
+	net_sweep_hold(&server->sweep);
 	for (struct net_conn *conn = server->conns; conn != NULL; conn = next) {
 		next = net_conn_next(conn);
 		net_conn_finish(conn);
@@ -70,7 +59,6 @@ struct net_server *net_server_new(
 	struct net_loop *loop, const struct net_server_conf *conf, struct err *err)
 {
 	struct net_server *server = calloc(1, sizeof *server);
-	uint64_t sweep_ms = (uint64_t)conf->timeout_ms / 8 + 1;
 
 	assert(server != NULL && conf->protocol->header_len <= NET_HEADER_MAX);
 	server->part.stop = stop;
@@ -90,12 +78,7 @@ struct net_server *net_server_new(
 		net_loop_add(loop, &server->part);
 		return NULL;
 	}
-	uv_timer_init(&loop->uv, &server->sweep);
-	server->sweep.data = server;
-	if (sweep_ms > SWEEP_MS)
-		sweep_ms = SWEEP_MS;
-	uv_timer_start(&server->sweep, on_sweep, sweep_ms, sweep_ms);
-	uv_unref((uv_handle_t *)&server->sweep);
+	net_sweep_start(&server->sweep, loop, conf->timeout_ms, look, server);
 	net_loop_add(loop, &server->part);
 	return server;
 }
