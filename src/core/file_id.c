@@ -112,6 +112,16 @@ bool file_id_ext_ok(struct span ext)
 	return true;
 }
 
+bool file_id_prefix_ok(struct span prefix, struct span ext)
+{
+	if (prefix.len == 0 || prefix.len > FILE_ID_PREFIX_MAX)
+		return false;
+	for (size_t i = 0; i < prefix.len; i++)
+		if (!is_ext_char(prefix.data[i]))
+			return false;
+	return ext.len > 0 || !span_is(prefix, "-m");
+}
+
 /* The 7 characters behind the base64: digits, then nothing or a dot and 1 to 6 more. */
 static bool parse_tail(const uint8_t *tail, struct file_id *id)
 {
@@ -132,12 +142,17 @@ static bool parse_tail(const uint8_t *tail, struct file_id *id)
 	return true;
 }
 
-/* What follows the 27 (and 16) characters of a slave: pad digits, prefix, extension. */
+/* What follows the 27 (and 16) characters of a slave: pad digits, prefix, extension.  A
+ * short one must have something of a prefix, or it is the tail of a name that was cut. */
 static bool parse_slave_tail(struct span tail, struct file_id *id)
 {
 	const uint8_t *dot;
-	size_t ext_len;
+	size_t ext_len, digits = 0;
 
+	while (digits < tail.len && tail.data[digits] >= '0' && tail.data[digits] <= '9')
+		digits++;
+	if (tail.len <= TAIL_LEN && (digits == tail.len || tail.data[digits] == '.'))
+		return false;
 	for (size_t i = 0; i < tail.len; i++)
 		if (!is_ext_char(tail.data[i]))
 			return false;
@@ -187,7 +202,7 @@ static bool parse_name(struct span name, struct file_id *id)
 	size_t at = DIRS_LEN + BASE_LEN;
 	struct span tail;
 
-	if (name.len < FILE_ID_NAME_LEN || name.len > FILE_ID_NAME_MAX)
+	if (name.len <= DIRS_LEN + BASE_LEN || name.len > FILE_ID_NAME_MAX)
 		return false;
 	if (text[0] != 'M' || text[3] != '/' || text[6] != '/' || text[9] != '/')
 		return false;
@@ -206,10 +221,7 @@ static bool parse_name(struct span name, struct file_id *id)
 		at += TRUNK_LEN;
 	}
 	tail = span_of(text + at, name.len - at);
-	if (tail.len == TAIL_LEN) {
-		if (!parse_tail(tail.data, id))
-			return false;
-	} else {
+	if (tail.len != TAIL_LEN || !parse_tail(tail.data, id)) {
 		id->kind = FILE_ID_SLAVE;
 		if (!parse_slave_tail(tail, id))
 			return false;
@@ -243,6 +255,15 @@ bool file_id_parse(struct span text, struct file_id *id)
 		span_of(slash + 1, text.len - group_len - 1), id);
 }
 
+static uint64_t size_field(const struct file_id *id)
+{
+	if (id->kind == FILE_ID_APPENDER)
+		return BIT_32BIT_SIZE | BIT_APPENDER | (uint64_t)id->random << 32;
+	if (id->size >> 32 != 0)
+		return id->size;
+	return BIT_32BIT_SIZE | (uint64_t)id->random << 32 | id->size;
+}
+
 bool file_id_make(struct file_id *id, uint32_t pad)
 {
 	struct file_id out = *id;
@@ -253,10 +274,11 @@ bool file_id_make(struct file_id *id, uint32_t pad)
 
 	if (!file_id_group_ok(span_str(id->group)) || !file_id_ext_ok(span_of(id->ext, ext_len)))
 		return false;
-	assert(id->random >> 23 == 0 && id->size >> 32 == 0);
+	assert(id->kind == FILE_ID_NORMAL || id->kind == FILE_ID_APPENDER);
+	assert(id->random >> 23 == 0 && id->size >> 55 == 0);
 	memcpy(raw, id->source, 4);
 	store_be32(raw + 4, id->time);
-	store_be64(raw + 8, BIT_32BIT_SIZE | (uint64_t)id->random << 32 | id->size);
+	store_be64(raw + 8, size_field(id));
 	store_be32(raw + 16, id->crc);
 	snprintf(out.name, sizeof out.name, "M%02X/%02X/%02X/", id->path, id->dir >> 8, id->dir & 255);
 	base64_encode(raw, BASE_BYTES, out.name + DIRS_LEN);
@@ -268,10 +290,32 @@ bool file_id_make(struct file_id *id, uint32_t pad)
 	memcpy(at, id->ext, ext_len);
 	at[ext_len] = '\0';
 	out.name_len = FILE_ID_NAME_LEN;
-	out.kind = FILE_ID_NORMAL;
+	if (id->kind == FILE_ID_APPENDER)
+		out.size = 0;
+	else if (id->size >> 32 != 0)
+		out.random = 0;
 	out.source_is_id = file_id_source_id(&out) != 0;
 	*id = out;
 	return true;
+}
+
+bool file_id_slave(const struct file_id *master, const char *prefix, const char *ext,
+	struct file_id *slave)
+{
+	const char *dot = NULL;
+	size_t stem = master->name_len, len;
+	char name[FILE_ID_NAME_MAX + FILE_ID_PREFIX_MAX + FILE_ID_EXT_MAX + 2];
+
+	if (!file_id_prefix_ok(span_str(prefix), span_str(ext)) || !file_id_ext_ok(span_str(ext)))
+		return false;
+	if (stem > TAIL_LEN)
+		dot = memchr(master->name + stem - TAIL_LEN, '.', TAIL_LEN);
+	if (dot != NULL)
+		stem = (size_t)(dot - master->name);
+	len = (size_t)snprintf(name, sizeof name, "%.*s%s%s%s", (int)stem, master->name, prefix,
+		*ext == '\0' ? "" : ".", ext);
+	return file_id_parse_name(span_str(master->group), span_of(name, len), slave) &&
+	       slave->kind == FILE_ID_SLAVE;
 }
 
 size_t file_id_format(const struct file_id *id, char out[FILE_ID_TEXT_MAX + 1])

@@ -25,7 +25,8 @@
  *               the record, in units of 512 bytes
  *
  * The tail is 7 characters: decimal pad digits, then the extension with its
- * dot.  A slave file has its master's name with a prefix put in between.
+ * dot.  A slave file has its master's name with its own extension, and a prefix put in
+ * between: its name may be shorter than 44 characters, or much longer.
  *
  * An id has exactly one text form.  Caches key on it, so a second spelling would
  * be a second copy that no purge reaches: it is refused, never folded. */
@@ -36,6 +37,7 @@
 enum {
 	FILE_ID_GROUP_MAX = 16, /* without the NUL */
 	FILE_ID_EXT_MAX = 6,
+	FILE_ID_PREFIX_MAX = 16,     /* of a slave file */
 	FILE_ID_NAME_LEN = 44,       /* of a normal file: M00/00/00/ + 27 + 7 */
 	FILE_ID_TRUNK_NAME_LEN = 60, /* of a trunk file */
 	FILE_ID_NAME_MAX = 127,      /* of any file, slaves included */
@@ -75,11 +77,19 @@ bool file_id_parse(struct span text, struct file_id *id);
 /* The same for a group and a name that came apart. */
 bool file_id_parse_name(struct span group, struct span name, struct file_id *id);
 
-/* Build the id of a new normal file from group, path, dir, source, time, size
- * (below 4 GiB), random (23 bits), crc and ext in `*id`, and `pad`, from which the
- * pad digits are taken.  Fills name and name_len.  Returns false, with `*id` as it
- * was, if group or ext have characters or lengths that ids do not have. */
+/* Build the id of a new file of the kind FILE_ID_NORMAL or FILE_ID_APPENDER from group,
+ * path, dir, source, time, size, random (23 bits; not used from 4 GiB on), crc and ext
+ * in `*id`, and `pad`, from which the pad digits are taken.  Fills name and name_len.
+ * Returns false, with `*id` as it was, if group or ext have characters or lengths that
+ * ids do not have. */
 bool file_id_make(struct file_id *id, uint32_t pad);
+
+/* Name the slave of `master` with this prefix and extension: the master's name up to the
+ * first dot in its last 7 characters, the prefix, a dot and the extension if there is
+ * one.  Returns false, with `*slave` as it was, if prefix or ext are none, if the name is
+ * too long, or if it would look like that of a file which is no slave. */
+bool file_id_slave(const struct file_id *master, const char *prefix, const char *ext,
+	struct file_id *slave);
 
 /* Write "group/name" and a NUL to `out`; returns the length without the NUL. */
 size_t file_id_format(const struct file_id *id, char out[FILE_ID_TEXT_MAX + 1]);
@@ -91,6 +101,10 @@ bool file_id_group_ok(struct span group);
 
 /* Extensions: 0 to 6 of A-Z a-z 0-9 - _ . */
 bool file_id_ext_ok(struct span ext);
+
+/* Prefixes of slaves: 1 to 16 of A-Z a-z 0-9 - _ . ; but not "-m" without an extension,
+ * which is how FastDFS calls its metadata. */
+bool file_id_prefix_ok(struct span prefix, struct span ext);
 
 /* The numeric storage id in `source`; 0 if it is an address. */
 uint32_t file_id_source_id(const struct file_id *id);

@@ -130,9 +130,10 @@ TEST(refuses_any_other_text)
 		"g01/M00/00/00/../../../../etc/passwd/aaaaaaa768.jpg",
 		"g-1/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768.jpg",
 		"group67890abcdefgh/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768.jpg",
-		"g01/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768_jpg",   /* no dot */
 		"g01/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768.jpg/a",
-		"g01/M00/00/00/CgEBxVxREbn_UETXAAEqVyZGQRY768.jpg",   /* bits that no one sets */
+		"g01/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY7681", /* a prefix that could be pad */
+		"g01/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY",
+		"g01/M00/00/00/CgEBxVxREbn_UETXAAEqVyZGQRY768.jpg", /* bits that no one sets */
 	};
 	struct file_id id = parsed(SAMPLE), before = id;
 
@@ -140,6 +141,75 @@ TEST(refuses_any_other_text)
 		if (file_id_parse(span_str(bad[i]), &id))
 			fail_msg("accepted '%s'", bad[i]);
 	assert_memory_equal(&id, &before, sizeof id); /* left alone */
+}
+
+static const char *slave_of(const char *master, const char *prefix, const char *ext)
+{
+	static char text[FILE_ID_TEXT_MAX + 1];
+	struct file_id id = parsed(master), slave, again;
+
+	if (!file_id_slave(&id, prefix, ext, &slave))
+		return "refused";
+	assert_int_equal(slave.kind, FILE_ID_SLAVE);
+	file_id_format(&slave, text);
+	again = parsed(text);
+	assert_true(file_id_equal(&slave, &again));
+	return text + strlen("g01/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY");
+}
+
+TEST(names_slaves_after_their_masters)
+{
+	static const char master[] = SAMPLE;
+
+	assert_string_equal(slave_of(master, "_150x150", "png"), "768_150x150.png");
+	assert_string_equal(slave_of(master, "_b", ""), "768_b");
+	assert_string_equal(slave_of(master, "_jpg", ""), "768_jpg");
+	assert_string_equal(slave_of("g01/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY9231593", "_a",
+				    "jpg"),
+		"9231593_a.jpg");
+	assert_string_equal(slave_of("g01/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY.tar.gz", "b", ""), "b");
+	assert_string_equal(slave_of("g01/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY804_1.jpg", "_2",
+				    "jpg"),
+		"804_1_2.jpg");
+}
+
+TEST(names_no_slave_that_would_not_be_known_as_one)
+{
+	assert_string_equal(slave_of(SAMPLE, "", "jpg"), "refused");
+	assert_string_equal(slave_of(SAMPLE, "-m", ""), "refused");
+	assert_string_equal(slave_of(SAMPLE, "-m", "jpg"), "768-m.jpg");
+	assert_string_equal(slave_of(SAMPLE, "a/b", "jpg"), "refused");
+	assert_string_equal(slave_of(SAMPLE, "_b", "j/g"), "refused");
+	assert_string_equal(slave_of(SAMPLE, "_234567890123456", "jpg"), "768_234567890123456.jpg");
+	assert_string_equal(slave_of(SAMPLE, "_2345678901234567", "jpg"), "refused");
+	assert_string_equal(slave_of(SAMPLE, "1", "jp"), "refused"); /* 7681.jp: a picture's */
+	assert_string_equal(slave_of(SAMPLE, "1", ""), "refused");
+}
+
+TEST(names_no_slave_with_128_characters)
+{
+	struct file_id id = parsed(SAMPLE), slave;
+
+	while (file_id_slave(&id, "_234567890123456", "jpg", &slave)) {
+		assert_true(slave.name_len > id.name_len);
+		id = slave;
+	}
+	assert_true(id.name_len > FILE_ID_NAME_MAX - 16);
+	assert_false(file_id_slave(&id, "_234567890123456", "jpg", &slave));
+}
+
+TEST(makes_the_names_of_appender_files_and_of_large_ones)
+{
+	struct file_id id = parsed("g01/M00/00/00/fwAAAmsC23SEZwdaAAAAAMv1Ohw705.log"), made = id;
+
+	assert_true(file_id_make(&made, 507));
+	assert_true(file_id_equal(&id, &made));
+	made = parsed(SAMPLE);
+	made.size = UINT64_C(5) << 30;
+	assert_true(file_id_make(&made, 1));
+	assert_true(file_id_parse_name(span_str("g01"), span_str(made.name), &id));
+	assert_int_equal(id.size, UINT64_C(5) << 30);
+	assert_int_equal(id.random, made.random);
 }
 
 TEST(refuses_a_name_of_128_characters)
