@@ -142,6 +142,8 @@ static int set_up(struct db *db, const struct db_conf *conf, struct err *err)
 	sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	sqlite3_busy_timeout(db->sqlite, (int)(conf->busy_ms == 0 ? BUSY_MS : conf->busy_ms));
+	if (!conf->read_only && conf->birth != NULL && db_exec(db, conf->birth, err) != 0)
+		return -1;
 	snprintf(sql, sizeof sql,
 		"%sPRAGMA synchronous = %s; PRAGMA foreign_keys = ON; PRAGMA cache_size = -%d",
 		conf->read_only ? "" : "PRAGMA journal_mode = WAL; ", conf->lax ? "NORMAL" : "FULL",

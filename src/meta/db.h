@@ -24,6 +24,7 @@ struct db_query;
 struct db_conf {
 	const char *path; /* its folder is made if it is missing, but not those above it */
 	const char *const *steps;
+	const char *birth; /* pragmas that count before a new file's first page only; or NULL */
 	int64_t busy_ms; /* 0: 5000 */
 	bool lax;        /* a crash of the machine may lose the last commits, but no more */
 	bool read_only;  /* the file must be there; no steps are taken */

@@ -8,6 +8,7 @@
 #include "core/clock.h"
 #include "core/crc32.h"
 #include "store/engines.h"
+#include "store/record.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -126,7 +127,7 @@ static void put_now(struct engine_file *self, struct engine_put *put)
 		.dir = (uint16_t)(self->base_folder + turn / FILES_PER_FOLDER),
 		.time = (uint32_t)self->conf.now(),
 		.size = put->content.len,
-		.random = randombytes_random() >> 9,
+		.random = randombytes_random() >> 9 | VOLUME_FIRST_SPOT, /* see names_have */
 		.crc = put->crc,
 	};
 	strcpy(id->group, self->group);
