@@ -125,6 +125,92 @@ bool fdfs_get_download_request(struct span body, struct fdfs_download_request *r
 	return get_file(&in, &request->file);
 }
 
+static bool get_name(struct cursor *in, uint64_t len, struct span *name)
+{
+	if (len < 1 || len > FILE_ID_NAME_MAX)
+		return false;
+	*name = cursor_get_span(in, (size_t)len);
+	return cursor_ok(in);
+}
+
+void fdfs_put_slave_head(struct buf *out, const struct fdfs_slave_request *request)
+{
+	buf_put_be64(out, request->master.len);
+	buf_put_be64(out, request->size);
+	buf_put_field(out, request->prefix, FDFS_PREFIX_WIDTH);
+	buf_put_field(out, request->ext, FDFS_EXT_WIDTH);
+	buf_put_span(out, request->master);
+}
+
+bool fdfs_get_slave_request(struct span body, struct fdfs_slave_request *request)
+{
+	struct cursor in = cursor_of(body);
+	uint64_t name_len = cursor_get_be64(&in);
+
+	request->size = cursor_get_be64(&in);
+	cursor_get_field(&in, request->prefix, FDFS_PREFIX_WIDTH);
+	cursor_get_field(&in, request->ext, FDFS_EXT_WIDTH);
+	if (!get_name(&in, name_len, &request->master) || request->size != cursor_left(&in))
+		return false;
+	request->content = cursor_get_span(&in, cursor_left(&in));
+	return cursor_end(&in);
+}
+
+void fdfs_put_change_head(struct buf *out, uint8_t cmd, const struct fdfs_change_request *request)
+{
+	if (cmd != FDFS_REGENERATE) {
+		buf_put_be64(out, request->name.len);
+		if (cmd == FDFS_MODIFY)
+			buf_put_be64(out, (uint64_t)request->offset);
+		buf_put_be64(out, (uint64_t)request->size);
+	}
+	buf_put_span(out, request->name);
+}
+
+bool fdfs_get_change_request(uint8_t cmd, struct span body, struct fdfs_change_request *request)
+{
+	struct cursor in = cursor_of(body);
+	uint64_t name_len = body.len;
+	bool has_content = cmd == FDFS_APPEND || cmd == FDFS_MODIFY;
+
+	*request = (struct fdfs_change_request){ 0 };
+	if (cmd != FDFS_REGENERATE) {
+		name_len = cursor_get_be64(&in);
+		if (cmd == FDFS_MODIFY)
+			request->offset = (int64_t)cursor_get_be64(&in);
+		request->size = (int64_t)cursor_get_be64(&in);
+	}
+	if (!get_name(&in, name_len, &request->name))
+		return false;
+	request->content = cursor_get_span(&in, cursor_left(&in));
+	if (!cursor_end(&in) || request->size < 0)
+		return false;
+	return has_content ? (uint64_t)request->size == request->content.len
+			   : request->content.len == 0;
+}
+
+void fdfs_put_metadata_request(struct buf *out, const struct fdfs_metadata_request *request)
+{
+	buf_put_be64(out, request->file.name.len);
+	buf_put_be64(out, request->text.len);
+	buf_put_u8(out, request->flag);
+	fdfs_put_file_request(out, &request->file);
+	buf_put_span(out, request->text);
+}
+
+bool fdfs_get_metadata_request(struct span body, struct fdfs_metadata_request *request)
+{
+	struct cursor in = cursor_of(body);
+	uint64_t name_len = cursor_get_be64(&in), text_len = cursor_get_be64(&in);
+
+	request->flag = cursor_get_u8(&in);
+	cursor_get_field(&in, request->file.group, FDFS_GROUP_WIDTH);
+	if (!get_name(&in, name_len, &request->file.name) || text_len != cursor_left(&in))
+		return false;
+	request->text = cursor_get_span(&in, cursor_left(&in));
+	return cursor_end(&in);
+}
+
 /* ---- replies ---- */
 
 void fdfs_put_upload_reply(struct buf *out, const struct fdfs_file_request *file)

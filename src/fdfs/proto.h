@@ -27,7 +27,8 @@ enum {
 	FDFS_HEADER_LEN = 10,
 	FDFS_GROUP_WIDTH = 16,
 	FDFS_EXT_WIDTH = 6,
-	FDFS_ID_WIDTH = 16, /* of a storage's id */
+	FDFS_PREFIX_WIDTH = 16, /* of a slave's name */
+	FDFS_ID_WIDTH = 16,     /* of a storage's id */
 	FDFS_IP_MAX = 46,
 	FDFS_ROUTE_MAX = 32, /* storages in a routing reply */
 	FDFS_PATHS_MAX = 256,
@@ -75,6 +76,9 @@ enum fdfs_cmd {
 	FDFS_ACTIVE_TEST = 111,
 	/* ours, from storage_server to tracker_server; no FastDFS program uses the number */
 	FDFS_BEAT = 190,
+	/* ours: the slaves of a file, and theirs; a request like FDFS_GET_METADATA, names
+	 * with a line feed behind each in the reply.  FastDFS: EINVAL */
+	FDFS_LIST_SLAVES = 191,
 };
 
 /* Flags in the status byte of a request.  FastDFS ignores the byte, except for the two
@@ -173,6 +177,48 @@ struct fdfs_download_request {
 
 void fdfs_put_download_request(struct buf *out, const struct fdfs_download_request *request);
 bool fdfs_get_download_request(struct span body, struct fdfs_download_request *request);
+
+/* FDFS_UPLOAD_SLAVE: i64 length of the master's name, i64 size, c16 prefix, c6 extension,
+ * master's name, content.  Encoder and decoder as for FDFS_UPLOAD. */
+struct fdfs_slave_request {
+	char prefix[FDFS_PREFIX_WIDTH + 1];
+	char ext[FDFS_EXT_WIDTH + 1];
+	struct span master; /* a name of 1 to 127 bytes, borrowed */
+	uint64_t size;
+	struct span content;
+};
+
+void fdfs_put_slave_head(struct buf *out, const struct fdfs_slave_request *request);
+bool fdfs_get_slave_request(struct span body, struct fdfs_slave_request *request);
+
+/* Changes of appender files; none of them names the group.
+ *
+ *     FDFS_APPEND      i64 length of the name, i64 size, name, content
+ *     FDFS_MODIFY      i64 length of the name, i64 offset, i64 size, name, content
+ *     FDFS_TRUNCATE    i64 length of the name, i64 new size, name
+ *     FDFS_REGENERATE  name
+ *
+ * The encoder leaves the content to the caller. */
+struct fdfs_change_request {
+	struct span name; /* 1 to 127 bytes, borrowed */
+	int64_t offset;   /* of FDFS_MODIFY; from outside it may be negative */
+	int64_t size;     /* of the content; of FDFS_TRUNCATE what the file shall have */
+	struct span content;
+};
+
+void fdfs_put_change_head(struct buf *out, uint8_t cmd, const struct fdfs_change_request *request);
+bool fdfs_get_change_request(uint8_t cmd, struct span body, struct fdfs_change_request *request);
+
+/* FDFS_SET_METADATA: i64 length of the name, i64 length of the metadata, u8 flag (O or M),
+ * c16 group, name, metadata (metadata_text.h). */
+struct fdfs_metadata_request {
+	uint8_t flag; /* not checked */
+	struct fdfs_file_request file;
+	struct span text;
+};
+
+void fdfs_put_metadata_request(struct buf *out, const struct fdfs_metadata_request *request);
+bool fdfs_get_metadata_request(struct span body, struct fdfs_metadata_request *request);
 
 /* ---- replies ---- */
 

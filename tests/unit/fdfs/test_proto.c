@@ -147,6 +147,115 @@ TEST(a_download_says_which_bytes)
 	assert_int_equal(request.bytes, 0);
 }
 
+/* From a live cluster; the names stand for 44 characters there. */
+TEST(a_slave_request_is_as_captured)
+{
+	struct fdfs_slave_request request = {
+		.prefix = "_150x150", .ext = "png", .master = span_str("MM"), .size = 5
+	};
+
+	fdfs_put_slave_head(fresh(), &request);
+	buf_put_str(&out, "slave");
+	expect("0000000000000002 0000000000000005 5f313530783135300000000000000000 706e67000000 "
+	       "4d4d 736c617665");
+	memset(&request, 0, sizeof request);
+	assert_true(fdfs_get_slave_request(buf_span(&out), &request));
+	assert_string_equal(request.prefix, "_150x150");
+	assert_string_equal(request.ext, "png");
+	assert_true(span_is(request.master, "MM") && span_is(request.content, "slave"));
+}
+
+TEST(a_slave_request_whose_lengths_do_not_add_up_is_refused)
+{
+	static const char *const bad[] = {
+		"0000000000000002 0000000000000005 " G01 "706e67000000 4d4d 736c6176",
+		"0000000000000002 0000000000000005 " G01 "706e67000000 4d4d 736c61766565",
+		"0000000000000003 0000000000000005 " G01 "706e67000000 4d4d 736c617665",
+		"0000000000000000 0000000000000005 " G01 "706e67000000 736c617665",
+		"ffffffffffffffff 0000000000000005 " G01 "706e67000000 4d4d 736c617665",
+		"0000000000000002 ffffffffffffffff " G01 "706e67000000 4d4d 736c617665",
+		"7fffffffffffffff 0000000000000005 " G01 "706e67000000 4d4d 736c617665",
+		"0000000000000002 0000000000000005 " G01,
+	};
+	struct fdfs_slave_request request;
+
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+		if (fdfs_get_slave_request(hex(bad[i]), &request))
+			fail_msg("accepted %s", bad[i]);
+}
+
+TEST(changes_of_appender_files_are_as_captured)
+{
+	struct fdfs_change_request request = { .name = span_str("MM"), .size = 3 };
+
+	fdfs_put_change_head(fresh(), FDFS_APPEND, &request);
+	expect("0000000000000002 0000000000000003 4d4d");
+	request.offset = 2;
+	fdfs_put_change_head(fresh(), FDFS_MODIFY, &request);
+	expect("0000000000000002 0000000000000002 0000000000000003 4d4d");
+	fdfs_put_change_head(fresh(), FDFS_TRUNCATE, &request);
+	expect("0000000000000002 0000000000000003 4d4d");
+	fdfs_put_change_head(fresh(), FDFS_REGENERATE, &request);
+	expect("4d4d");
+	assert_true(fdfs_get_change_request(
+		FDFS_APPEND, hex("0000000000000002 0000000000000003 4d4d 363738"), &request));
+	assert_true(span_is(request.name, "MM") && span_is(request.content, "678"));
+	assert_true(fdfs_get_change_request(FDFS_MODIFY,
+		hex("0000000000000002 0000000000000002 0000000000000002 4d4d 5859"), &request));
+	assert_int_equal(request.offset, 2);
+	assert_true(span_is(request.content, "XY"));
+	assert_true(fdfs_get_change_request(
+		FDFS_TRUNCATE, hex("0000000000000002 0000000000000004 4d4d"), &request));
+	assert_int_equal(request.size, 4);
+	assert_true(fdfs_get_change_request(FDFS_REGENERATE, hex("4d4d"), &request));
+	assert_true(span_is(request.name, "MM"));
+}
+
+TEST(changes_whose_lengths_do_not_add_up_are_refused)
+{
+	static const struct {
+		uint8_t cmd;
+		const char *body;
+	} bad[] = {
+		{ FDFS_APPEND, "0000000000000002 0000000000000003 4d4d 3637" },
+		{ FDFS_APPEND, "0000000000000002 ffffffffffffffff 4d4d 3637" },
+		{ FDFS_APPEND, "ffffffffffffffff 0000000000000001 4d4d 3637" },
+		{ FDFS_APPEND, "0000000000000080 0000000000000001 4d4d 3637" },
+		{ FDFS_APPEND, "0000000000000000 0000000000000002 4d4d" },
+		{ FDFS_MODIFY, "0000000000000002 0000000000000002 0000000000000003 4d4d 5859" },
+		{ FDFS_MODIFY, "0000000000000002 0000000000000002" },
+		{ FDFS_TRUNCATE, "0000000000000002 ffffffffffffffff 4d4d" },
+		{ FDFS_TRUNCATE, "0000000000000002 0000000000000001 4d4d 00" },
+		{ FDFS_REGENERATE, "" },
+	};
+	struct fdfs_change_request request;
+
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+		if (fdfs_get_change_request(bad[i].cmd, hex(bad[i].body), &request))
+			fail_msg("accepted %u %s", bad[i].cmd, bad[i].body);
+}
+
+TEST(metadata_requests_are_as_captured)
+{
+	struct fdfs_metadata_request request = { .flag = 'O',
+		.file = { .group = "g01", .name = span_str("MM") },
+		.text = span_str("a\x02z") };
+
+	fdfs_put_metadata_request(fresh(), &request);
+	expect("0000000000000002 0000000000000003 4f " G01 "4d4d 61027a");
+	memset(&request, 0, sizeof request);
+	assert_true(fdfs_get_metadata_request(buf_span(&out), &request));
+	assert_int_equal(request.flag, 'O');
+	assert_string_equal(request.file.group, "g01");
+	assert_true(span_is(request.file.name, "MM") && span_is(request.text, "a\x02z"));
+	assert_false(fdfs_get_metadata_request(
+		hex("0000000000000002 0000000000000004 4f " G01 "4d4d 61027a"), &request));
+	assert_false(fdfs_get_metadata_request(
+		hex("ffffffffffffffff 0000000000000003 4f " G01 "4d4d 61027a"), &request));
+	assert_false(fdfs_get_metadata_request(
+		hex("0000000000000002 ffffffffffffffff 4f " G01 "4d4d 61027a"), &request));
+}
+
 TEST(storages_of_a_group_may_be_one)
 {
 	struct fdfs_list_request request = { .group = "g01", .storage = "127.0.0.2" };
