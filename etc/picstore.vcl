@@ -66,7 +66,7 @@ sub one_range {
 
 # The long form and the short one, with a query or without, are one entry.
 sub other_spelling {
-	if (req.url !~ "^(?:/download\.fcgi)?/[A-Za-z0-9]{1,16}/M[0-9A-F]{2}/[0-9A-F]{2}/[0-9A-F]{2}/[A-Za-z0-9_-]{27}[A-Za-z0-9._-]{7,90}(?:\?|$)") {
+	if (req.url !~ "^(?:/download\.fcgi)?/[A-Za-z0-9]{1,16}/M[0-9A-F]{2}/[0-9A-F]{2}/[0-9A-F]{2}/[A-Za-z0-9_-]{27}(?:[A-Za-z0-9._-]{7,90}|[0-9]{0,5}[A-Za-z_-][A-Za-z0-9._-]{0,5})(?:\?|$)") {
 		if (req.url ~ "^/upload\.cgi(?:\?|$)" && req.method != "PURGE") {
 			return (synth(405, "POST"));
 		}

@@ -12,7 +12,6 @@ enum {
 	BASE_BYTES = 20,
 	TRUNK_LEN = 16,
 	TRUNK_BYTES = 12,
-	TAIL_LEN = 7,
 	FREE_STORAGE_IDS = 1 << 24,
 };
 
@@ -128,13 +127,13 @@ static bool parse_tail(const uint8_t *tail, struct file_id *id)
 	size_t digits = 0;
 	struct span ext;
 
-	while (digits < TAIL_LEN && tail[digits] >= '0' && tail[digits] <= '9')
+	while (digits < FILE_ID_TAIL_LEN && tail[digits] >= '0' && tail[digits] <= '9')
 		digits++;
-	if (digits == TAIL_LEN) {
+	if (digits == FILE_ID_TAIL_LEN) {
 		id->ext[0] = '\0';
 		return true;
 	}
-	ext = span_of(tail + digits + 1, TAIL_LEN - digits - 1);
+	ext = span_of(tail + digits + 1, FILE_ID_TAIL_LEN - digits - 1);
 	if (tail[digits] != '.' || ext.len == 0 || !file_id_ext_ok(ext))
 		return false;
 	memcpy(id->ext, ext.data, ext.len);
@@ -151,7 +150,7 @@ static bool parse_slave_tail(struct span tail, struct file_id *id)
 
 	while (digits < tail.len && tail.data[digits] >= '0' && tail.data[digits] <= '9')
 		digits++;
-	if (tail.len <= TAIL_LEN && (digits == tail.len || tail.data[digits] == '.'))
+	if (tail.len <= FILE_ID_TAIL_LEN && (digits == tail.len || tail.data[digits] == '.'))
 		return false;
 	for (size_t i = 0; i < tail.len; i++)
 		if (!is_ext_char(tail.data[i]))
@@ -221,7 +220,7 @@ static bool parse_name(struct span name, struct file_id *id)
 		at += TRUNK_LEN;
 	}
 	tail = span_of(text + at, name.len - at);
-	if (tail.len != TAIL_LEN || !parse_tail(tail.data, id)) {
+	if (tail.len != FILE_ID_TAIL_LEN || !parse_tail(tail.data, id)) {
 		id->kind = FILE_ID_SLAVE;
 		if (!parse_slave_tail(tail, id))
 			return false;
@@ -268,7 +267,7 @@ bool file_id_make(struct file_id *id, uint32_t pad)
 {
 	struct file_id out = *id;
 	size_t ext_len = strnlen(id->ext, sizeof id->ext);
-	size_t digits = ext_len == 0 ? TAIL_LEN : TAIL_LEN - 1 - ext_len;
+	size_t digits = ext_len == 0 ? FILE_ID_TAIL_LEN : FILE_ID_TAIL_LEN - 1 - ext_len;
 	uint8_t raw[BASE_BYTES];
 	char *at;
 
@@ -299,8 +298,8 @@ bool file_id_make(struct file_id *id, uint32_t pad)
 	return true;
 }
 
-bool file_id_slave(const struct file_id *master, const char *prefix, const char *ext,
-	struct file_id *slave)
+bool file_id_slave(
+	const struct file_id *master, const char *prefix, const char *ext, struct file_id *slave)
 {
 	const char *dot = NULL;
 	size_t stem = master->name_len, len;
@@ -308,8 +307,8 @@ bool file_id_slave(const struct file_id *master, const char *prefix, const char 
 
 	if (!file_id_prefix_ok(span_str(prefix), span_str(ext)) || !file_id_ext_ok(span_str(ext)))
 		return false;
-	if (stem > TAIL_LEN)
-		dot = memchr(master->name + stem - TAIL_LEN, '.', TAIL_LEN);
+	if (stem > FILE_ID_TAIL_LEN)
+		dot = memchr(master->name + stem - FILE_ID_TAIL_LEN, '.', FILE_ID_TAIL_LEN);
 	if (dot != NULL)
 		stem = (size_t)(dot - master->name);
 	len = (size_t)snprintf(name, sizeof name, "%.*s%s%s%s", (int)stem, master->name, prefix,

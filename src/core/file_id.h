@@ -39,6 +39,7 @@ enum {
 	FILE_ID_EXT_MAX = 6,
 	FILE_ID_PREFIX_MAX = 16,     /* of a slave file */
 	FILE_ID_NAME_LEN = 44,       /* of a normal file: M00/00/00/ + 27 + 7 */
+	FILE_ID_TAIL_LEN = 7,        /* of these, pad digits and extension */
 	FILE_ID_TRUNK_NAME_LEN = 60, /* of a trunk file */
 	FILE_ID_NAME_MAX = 127,      /* of any file, slaves included */
 	FILE_ID_TEXT_MAX = FILE_ID_GROUP_MAX + 1 + FILE_ID_NAME_MAX,
@@ -88,8 +89,8 @@ bool file_id_make(struct file_id *id, uint32_t pad);
  * first dot in its last 7 characters, the prefix, a dot and the extension if there is
  * one.  Returns false, with `*slave` as it was, if prefix or ext are none, if the name is
  * too long, or if it would look like that of a file which is no slave. */
-bool file_id_slave(const struct file_id *master, const char *prefix, const char *ext,
-	struct file_id *slave);
+bool file_id_slave(
+	const struct file_id *master, const char *prefix, const char *ext, struct file_id *slave);
 
 /* Write "group/name" and a NUL to `out`; returns the length without the NUL. */
 size_t file_id_format(const struct file_id *id, char out[FILE_ID_TEXT_MAX + 1]);

@@ -19,6 +19,7 @@ struct facts {
 	uint64_t size;
 	char etag[ETAG_MAX];
 	bool fixed; /* the id can never mean other bytes */
+	bool grows; /* its bytes may change at any time: nobody keeps them */
 	int64_t modified;
 	const char *mime;
 };
@@ -87,6 +88,7 @@ static void find_facts(
 	facts->mime = picture_mime(
 		picture_sniff(place->len > 0 ? span_of(place->start, place->start_len) : content));
 	facts->fixed = id->kind == FILE_ID_NORMAL || id->kind == FILE_ID_TRUNK;
+	facts->grows = id->kind == FILE_ID_APPENDER;
 	facts->modified = id->time;
 	if (facts->fixed)
 		snprintf(facts->etag, sizeof facts->etag, "\"%.*s\"", BASE_LEN, id->name + BASE_AT);
@@ -107,7 +109,8 @@ static void put_validators(
 		http_header(response, "Last-Modified", "%s", date);
 		http_header(response, "Cache-Control", "public, max-age=31536000, immutable");
 	} else {
-		http_header(response, "Cache-Control", "public, max-age=60");
+		http_header(response, "Cache-Control",
+			facts->grows ? "no-cache" : "public, max-age=60");
 	}
 	http_header(response, "xkey", "%s/%s", id->group, id->name);
 }

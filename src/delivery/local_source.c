@@ -3,6 +3,7 @@
 #include "core/address.h"
 #include "core/clock.h"
 #include "service/fcgi_service.h"
+#include "store/names.h"
 
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -93,7 +94,7 @@ static struct local_storage *storage_of(
 	int givers = 0; /* two may call themselves the same: then either may have it */
 
 	*holds = DELIVERY_NEVER;
-	if (id->kind != FILE_ID_NORMAL)
+	if (id->kind != FILE_ID_NORMAL || names_have(id)) /* names.db is the storage's own */
 		return NULL;
 	for (size_t i = 0; i < local->count; i++) {
 		struct local_storage *storage = &local->storages[i];

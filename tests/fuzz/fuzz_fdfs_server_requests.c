@@ -67,6 +67,34 @@ static void ask_tracker(struct tracker_answers *tracker, uint8_t cmd, struct spa
 	buf_fini(&out);
 }
 
+static bool within(struct span all, struct span part)
+{
+	return part.len == 0 ||
+	       (part.data >= all.data && part.data + part.len <= all.data + all.len);
+}
+
+static void ask_for_names(uint8_t cmd, struct span body)
+{
+	struct fdfs_slave_request slave;
+	struct fdfs_change_request change;
+	struct fdfs_metadata_request metadata;
+	struct file_id id, made;
+	struct err err;
+
+	if (storage_read_slave(&limits, body, &slave, &id, &made, &err) == 0) {
+		assert(made.kind == FILE_ID_SLAVE && made.path == id.path && id.path < 2);
+		assert(slave.content.len == slave.size && within(body, slave.content));
+	}
+	if (storage_read_change(&limits, cmd, body, &change, &id, &err) == 0) {
+		assert(id.path < 2 && change.size >= 0 && change.offset >= 0);
+		assert(within(body, change.content));
+	}
+	if (storage_read_metadata(&limits, body, &metadata, &id, &err) == 0) {
+		assert(strcmp(id.group, "g01") == 0 && id.path < 2);
+		assert(within(body, metadata.text));
+	}
+}
+
 static void ask_storage(const struct fdfs_header *header, struct span body)
 {
 	struct fdfs_upload_request upload;
@@ -76,7 +104,7 @@ static void ask_storage(const struct fdfs_header *header, struct span body)
 
 	switch (storage_intake(&limits, header)) {
 	case STORAGE_COLLECT:
-		assert(header->len >= 0 && header->len <= STORAGE_PLAIN_BODY_MAX);
+		assert(header->len >= 0 && header->len <= STORAGE_METADATA_BODY_MAX);
 		break;
 	case STORAGE_DRAIN:
 	case STORAGE_LEAVE:
@@ -92,6 +120,7 @@ static void ask_storage(const struct fdfs_header *header, struct span body)
 		assert(strcmp(id.group, "g01") == 0 && id.path < 2);
 		assert(span_equal(span_of(body.data + 16, body.len - 16), span_str(id.name)));
 	}
+	ask_for_names(header->cmd, body);
 	if (storage_read_download(&limits, body, &id, &from, &len, &err) == 0)
 		assert(from <= id.size && len <= id.size - from);
 }

@@ -3,9 +3,11 @@ import socket
 import struct
 
 DOWNLOAD, UPLOAD, DELETE, INFO = 14, 11, 12, 22
+SET_METADATA, GET_METADATA, SLAVE, APPENDER, LIST_SLAVES = 13, 15, 21, 23, 191
+APPEND, MODIFY, TRUNCATE, FINISH = 24, 34, 36, 38
 STORE, STORE_IN, FETCH, UPDATE, FETCH_ALL, STORE_ALL, STORE_ALL_IN = 101, 104, 102, 103, 105, 106, 107
 GROUP, GROUPS, STORAGES, ACTIVE_TEST, QUIT, REPLY = 90, 91, 92, 111, 82, 100
-ENOENT, EINVAL, ENOSPC = 2, 22, 28
+ENOENT, EEXIST, EINVAL, EFBIG, ENOSPC = 2, 17, 22, 27, 28
 
 
 def package(command, body=b"", status=0, length=None):
@@ -115,3 +117,43 @@ class Client:
         assert len(answer) == 40
         size, time, crc = struct.unpack(">qqq", answer[:24])
         return size, time, crc & 0xFFFFFFFF
+
+    def upload_slave(self, master, prefix, content, ext=""):
+        name = split(master)[1]
+        head = struct.pack(">qq16s6s", len(name), len(content), prefix.encode(), ext.encode())
+        return self.new_id(self.call(SLAVE, head + name + content))
+
+    def upload_appender(self, content, ext="log", path=255):
+        return self.new_id(self.call(APPENDER, struct.pack(">Bq6s", path, len(content), ext.encode()) + content))
+
+    def append(self, file_id, content):
+        name = split(file_id)[1]
+        self.call(APPEND, struct.pack(">qq", len(name), len(content)) + name + content)
+
+    def modify(self, file_id, offset, content):
+        name = split(file_id)[1]
+        self.call(MODIFY, struct.pack(">qqq", len(name), offset, len(content)) + name + content)
+
+    def truncate(self, file_id, size):
+        name = split(file_id)[1]
+        self.call(TRUNCATE, struct.pack(">qq", len(name), size) + name)
+
+    def finish(self, file_id):
+        return self.new_id(self.call(FINISH, split(file_id)[1]))
+
+    def set_metadata(self, file_id, text, flag="O"):
+        group, name = split(file_id)
+        head = struct.pack(">qqc", len(name), len(text), flag.encode())
+        self.call(SET_METADATA, head + group + name + text)
+
+    def metadata(self, file_id):
+        group, name = split(file_id)
+        return self.call(GET_METADATA, group + name)
+
+    def slaves(self, file_id):
+        group, name = split(file_id)
+        return [text(group) + "/" + line.decode() for line in self.call(LIST_SLAVES, group + name).splitlines()]
+
+    @staticmethod
+    def new_id(answer):
+        return text(answer[:16]) + "/" + answer[16:].decode()

@@ -11,14 +11,17 @@
 
 enum {
 	AT_ONCE_MAX = 1 << 20, /* a longer read and its CRC would hold up all others */
+	REPLY_MAX = 1 << 30,
 	COUNTED_MIN = 1 << 16, /* shorter replies are not worth a place in the budget */
 };
 
 struct download {
 	struct storage *storage;
 	struct net_request *request;
+	struct fdfs_download_request asked; /* borrows from the request */
 	struct file_id id;
 	uint64_t from, len;
+	struct storage_found found; /* of what may lie in names.db */
 	struct buf content;
 	struct err err;
 };
@@ -72,20 +75,84 @@ static void begin(void *context, struct net_request *request)
 	net_loop_work(download->storage->loop, work, worked, download);
 }
 
+/* ---- what lies in names.db: of that only the range is read, whose rows are checked ---- */
+
+static void read_names(void *context)
+{
+	struct download *download = context;
+
+	names_read(storage_names(download->storage, &download->id), download->id.name,
+		download->from, download->len, &download->content, &download->err);
+}
+
+/* It may have changed since its size was asked for. */
+static void names_were_read(void *context)
+{
+	struct download *download = context;
+
+	download->from = 0;
+	download->len = download->content.len;
+	finish(download);
+}
+
+static void begin_names(void *context, struct net_request *request)
+{
+	struct download *download = context;
+
+	(void)request;
+	net_loop_work(download->storage->loop, read_names, names_were_read, download);
+}
+
+static void find_size(void *context)
+{
+	struct download *download = context;
+
+	if (storage_find(download->storage, &download->id, &download->found, &download->err) != 0 ||
+		storage_range(&download->asked, download->found.stat.size, &download->from,
+			&download->len, &download->err) != 0)
+		return;
+	if (download->len > REPLY_MAX)
+		err_set(&download->err, ERR_TOO_LARGE, "at most %d bytes are sent at a time",
+			REPLY_MAX);
+}
+
+static void size_is_known(void *context)
+{
+	struct download *download = context;
+
+	if (download->err.code != ERR_NONE) {
+		finish(download);
+		return;
+	}
+	if (download->found.in_names) {
+		buf_init(&download->content, download->len);
+		net_reserve(download->request, download->len, download, begin_names);
+		return;
+	}
+	download->id.size = download->found.stat.size; /* that of the picture it means */
+	buf_init(&download->content, download->id.size);
+	net_reserve(download->request, download->id.size, download, begin);
+}
+
 void storage_download(struct storage *storage, struct net_request *request)
 {
 	struct download *download = calloc(1, sizeof *download);
 
 	assert(download != NULL);
 	*download = (struct download){ .storage = storage, .request = request };
-	if (storage_read_download(&storage->limits, request->body, &download->id, &download->from,
-		    &download->len, &download->err) != 0) {
+	if (storage_read_range(&storage->limits, request->body, &download->asked, &download->id,
+		    &download->err) != 0) {
 		finish(download);
-		return;
+	} else if (names_have(&download->id)) {
+		net_loop_work(storage->loop, find_size, size_is_known, download);
+	} else if (storage_range(&download->asked, download->id.size, &download->from,
+			   &download->len, &download->err) != 0) {
+		finish(download);
+	} else {
+		buf_init(&download->content, download->id.size);
+		if (download->id.size < COUNTED_MIN)
+			begin(download, request);
+		else
+			net_reserve(request, download->id.size, download, begin);
 	}
-	buf_init(&download->content, download->id.size);
-	if (download->id.size < COUNTED_MIN)
-		begin(download, request);
-	else
-		net_reserve(request, download->id.size, download, begin);
 }

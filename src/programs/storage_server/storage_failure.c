@@ -3,22 +3,39 @@
 #include "programs/storage_server/storage_inside.h"
 #include "programs/storage_server/storage_server.h"
 
+/* What counts a command, with and without success. */
+static const struct {
+	uint8_t cmd;
+	enum storage_counter good, bad;
+} kinds[] = {
+	{ FDFS_UPLOAD, STORAGE_UPLOADS, STORAGE_UPLOADS_FAILED },
+	{ FDFS_UPLOAD_SLAVE, STORAGE_UPLOADS, STORAGE_UPLOADS_FAILED },
+	{ FDFS_UPLOAD_APPENDER, STORAGE_UPLOADS, STORAGE_UPLOADS_FAILED },
+	{ FDFS_DOWNLOAD, STORAGE_DOWNLOADS, STORAGE_DOWNLOADS_FAILED },
+	{ FDFS_DELETE, STORAGE_DELETES, STORAGE_DELETES_FAILED },
+	{ FDFS_FILE_INFO, STORAGE_INFOS, STORAGE_INFOS_FAILED },
+	{ FDFS_APPEND, STORAGE_APPENDS, STORAGE_APPENDS_FAILED },
+	{ FDFS_MODIFY, STORAGE_MODIFIES, STORAGE_MODIFIES_FAILED },
+	{ FDFS_TRUNCATE, STORAGE_TRUNCATES, STORAGE_TRUNCATES_FAILED },
+	{ FDFS_SET_METADATA, STORAGE_METADATA_SETS, STORAGE_METADATA_SETS_FAILED },
+	{ FDFS_GET_METADATA, STORAGE_METADATA_GETS, STORAGE_METADATA_GETS_FAILED },
+};
+
+static void count(uint8_t cmd, bool good)
+{
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+		if (kinds[i].cmd == cmd)
+			storage_counters[good ? kinds[i].good : kinds[i].bad].value++;
+}
+
+void storage_count(uint8_t cmd)
+{
+	count(cmd, true);
+}
+
 static void count_failure(uint8_t cmd, enum err_code code)
 {
-	switch (cmd) {
-	case FDFS_UPLOAD:
-		storage_counters[STORAGE_UPLOADS_FAILED].value++;
-		break;
-	case FDFS_DOWNLOAD:
-		storage_counters[STORAGE_DOWNLOADS_FAILED].value++;
-		break;
-	case FDFS_DELETE:
-		storage_counters[STORAGE_DELETES_FAILED].value++;
-		break;
-	case FDFS_FILE_INFO:
-		storage_counters[STORAGE_INFOS_FAILED].value++;
-		break;
-	}
+	count(cmd, false);
 	switch (code) {
 	case ERR_BAD_REQUEST:
 	case ERR_BAD_ID:
@@ -51,6 +68,7 @@ static enum log_level level_of(enum err_code code)
 	case ERR_BAD_REQUEST:
 	case ERR_BAD_ID:
 	case ERR_TOO_LARGE:
+	case ERR_EXISTS:
 	case ERR_FULL:
 	case ERR_BUSY:
 		return LOG_WARN;

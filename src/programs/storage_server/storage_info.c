@@ -48,10 +48,30 @@ static void finish(struct info *info)
 	free(info);
 }
 
+/* The CRC of an appender is that of its bytes as they are now. */
+static int find(struct info *info)
+{
+	uint8_t flags = fdfs_header_read(info->request->header).status;
+	struct storage_found found;
+
+	if (storage_find(info->storage, &info->id, &found, &info->err) != 0)
+		return -1;
+	info->stat = found.stat;
+	if (!found.is_appender || (flags & FDFS_FLAG_NO_CRC) != 0)
+		return 0;
+	return names_crc(storage_names(info->storage, &info->id), info->id.name, &info->stat.crc,
+		&info->err);
+}
+
 static void look(struct info *info, unsigned flags)
 {
 	info->err = (struct err){ 0 };
-	engine_stat(info->storage->engine, &info->id, flags, &info->stat, &info->err);
+	if (!names_have(&info->id))
+		engine_stat(info->storage->engine, &info->id, flags, &info->stat, &info->err);
+	else if ((flags & ENGINE_NO_WAIT) != 0)
+		err_set(&info->err, ERR_WOULD_BLOCK, "a database is asked by a thread");
+	else
+		find(info);
 }
 
 static void work(void *context)

@@ -6,6 +6,7 @@
 #include "programs/storage_server/storage_requests.h"
 #include "service/service.h"
 #include "store/engine.h"
+#include "store/names.h"
 
 struct storage {
 	struct storage_limits limits;
@@ -24,6 +25,7 @@ struct storage {
 	struct net_server *server;
 	struct net_timer *timer;
 	struct engine *engine;
+	struct names *names[ENGINE_ANY_PATH]; /* of each store path */
 	struct storage_report *report;
 	_Atomic int64_t full_ms; /* when the engine was full; clock_mono_ms() */
 	int64_t started;         /* Unix seconds */
@@ -33,6 +35,42 @@ struct storage {
 typedef void storage_command(struct storage *storage, struct net_request *request);
 
 storage_command storage_upload, storage_download, storage_info, storage_delete;
+
+/* The same for commands that may wait for a disk and need nothing but one thread: answers
+ * by returning 0, with the body in `reply` if there is one, or -1 with err. */
+typedef int storage_job(
+	struct storage *storage, struct net_request *request, struct buf *reply, struct err *err);
+
+storage_job storage_upload_slave, storage_upload_appender, storage_append, storage_modify,
+	storage_truncate, storage_finish, storage_set_metadata, storage_get_metadata,
+	storage_list_slaves;
+
+/* Do `job` in a thread of the loop's, answer, and count it. */
+void storage_do(struct storage *storage, struct net_request *request, storage_job *job);
+
+/* A file, wherever it lies. */
+struct storage_found {
+	bool in_names; /* else the engine has it */
+	bool is_appender;
+	struct engine_stat stat; /* crc: 0 for an appender */
+};
+
+/* Look for a file.  What is not in the names.db where it would be is asked of the engine: it
+ * may be the name that a picture had elsewhere.  May wait for a disk. */
+int storage_find(struct storage *storage, const struct file_id *id, struct storage_found *found,
+	struct err *err);
+
+/* Has store path `path` room for `len` bytes and the reserve?  ERR_FULL if not. */
+int storage_room(struct storage *storage, uint8_t path, uint64_t len, struct err *err);
+
+/* The names.db that `id` lies in, or would lie in. */
+static inline struct names *storage_names(const struct storage *storage, const struct file_id *id)
+{
+	return storage->names[id->path];
+}
+
+/* Count what went well, by its command. */
+void storage_count(uint8_t cmd);
 
 /* Answer with the failure `err`, log and count it.  Any thread. */
 void storage_fail(struct net_request *request, const struct err *err);

@@ -1,15 +1,35 @@
 #include "programs/storage_server/storage_requests.h"
 
-#include <errno.h>
+#include "fdfs/metadata_text.h"
+
 #include <inttypes.h>
 #include <string.h>
 
 enum { DRAIN_TIMES = 4 }; /* bodies up to so many times max_file_size are read to be thrown away */
 
+/* What stands before the content, at most; 0 for commands without content. */
+static uint64_t head_max(uint8_t cmd)
+{
+	switch (cmd) {
+	case FDFS_UPLOAD:
+	case FDFS_UPLOAD_APPENDER:
+		return FDFS_UPLOAD_HEAD_LEN;
+	case FDFS_UPLOAD_SLAVE:
+		return 8 + 8 + FDFS_PREFIX_WIDTH + FDFS_EXT_WIDTH + FILE_ID_NAME_MAX;
+	case FDFS_APPEND:
+		return 8 + 8 + FILE_ID_NAME_MAX;
+	case FDFS_MODIFY:
+		return 8 + 8 + 8 + FILE_ID_NAME_MAX;
+	default:
+		return 0;
+	}
+}
+
 static uint64_t body_max(const struct storage_limits *limits, uint8_t cmd)
 {
-	return cmd == FDFS_UPLOAD ? limits->max_file_size + FDFS_UPLOAD_HEAD_LEN
-				  : STORAGE_PLAIN_BODY_MAX;
+	if (head_max(cmd) > 0)
+		return limits->max_file_size + head_max(cmd);
+	return cmd == FDFS_SET_METADATA ? STORAGE_METADATA_BODY_MAX : STORAGE_PLAIN_BODY_MAX;
 }
 
 enum storage_intake storage_intake(
@@ -27,10 +47,10 @@ enum storage_intake storage_intake(
 int storage_refuse(
 	const struct storage_limits *limits, const struct fdfs_header *header, struct err *err)
 {
-	if (header->cmd == FDFS_UPLOAD)
+	if (head_max(header->cmd) > 0)
 		return err_set(err, ERR_TOO_LARGE,
-			"an upload of %" PRId64 " bytes is over max_file_size, %" PRIu64,
-			header->len - FDFS_UPLOAD_HEAD_LEN, limits->max_file_size);
+			"a request of %" PRId64 " bytes is over max_file_size, %" PRIu64,
+			header->len, limits->max_file_size);
 	return err_set(err, ERR_BAD_REQUEST, "command %u does not have a body of %" PRId64 " bytes",
 		header->cmd, header->len);
 }
@@ -49,18 +69,24 @@ int storage_read_upload(const struct storage_limits *limits, struct span body,
 	return 0;
 }
 
-static int check_file(const struct storage_limits *limits, const struct fdfs_file_request *file,
+static int check_name(const struct storage_limits *limits, const char *group, struct span name,
 	struct file_id *id, struct err *err)
 {
-	if (strcmp(file->group, limits->group) != 0)
-		return err_set(err, ERR_BAD_REQUEST, "group '%s' is not here, this is %s",
-			file->group, limits->group);
-	if (!file_id_parse_name(span_str(file->group), file->name, id))
-		return err_set(err, ERR_BAD_ID, "'%.*s' is not the name of a file",
-			(int)file->name.len, (const char *)file->name.data);
+	if (strcmp(group, limits->group) != 0)
+		return err_set(err, ERR_BAD_REQUEST, "group '%s' is not here, this is %s", group,
+			limits->group);
+	if (!file_id_parse_name(span_str(group), name, id))
+		return err_set(err, ERR_BAD_ID, "'%.*s' is not the name of a file", (int)name.len,
+			(const char *)name.data);
 	if (id->path >= limits->path_count)
 		return err_set(err, ERR_BAD_ID, "there is no store path M%02X", id->path);
 	return 0;
+}
+
+static int check_file(const struct storage_limits *limits, const struct fdfs_file_request *file,
+	struct file_id *id, struct err *err)
+{
+	return check_name(limits, file->group, file->name, id, err);
 }
 
 static int bad_body(struct span body, struct err *err)
@@ -79,26 +105,77 @@ int storage_read_file(
 	return check_file(limits, &file, id, err);
 }
 
+int storage_read_slave(const struct storage_limits *limits, struct span body,
+	struct fdfs_slave_request *request, struct file_id *master, struct file_id *slave,
+	struct err *err)
+{
+	if (!fdfs_get_slave_request(body, request))
+		return bad_body(body, err);
+	if (check_name(limits, limits->group, request->master, master, err) != 0)
+		return -1;
+	if (!file_id_slave(master, request->prefix, request->ext, slave))
+		return err_set(err, ERR_BAD_REQUEST,
+			"prefix '%s' and extension '%s' do not name a slave of %s", request->prefix,
+			request->ext, master->name);
+	return 0;
+}
+
+int storage_read_change(const struct storage_limits *limits, uint8_t cmd, struct span body,
+	struct fdfs_change_request *request, struct file_id *id, struct err *err)
+{
+	if (!fdfs_get_change_request(cmd, body, request))
+		return bad_body(body, err);
+	if (check_name(limits, limits->group, request->name, id, err) != 0)
+		return -1;
+	if (request->offset < 0)
+		return err_set(
+			err, ERR_BAD_REQUEST, "%s has no byte %" PRId64, id->name, request->offset);
+	return 0;
+}
+
+int storage_read_metadata(const struct storage_limits *limits, struct span body,
+	struct fdfs_metadata_request *request, struct file_id *id, struct err *err)
+{
+	if (!fdfs_get_metadata_request(body, request))
+		return bad_body(body, err);
+	if (request->flag != METADATA_REPLACE && request->flag != METADATA_MERGE)
+		return err_set(err, ERR_BAD_REQUEST, "metadata has no flag %u", request->flag);
+	return check_file(limits, &request->file, id, err);
+}
+
+int storage_read_range(const struct storage_limits *limits, struct span body,
+	struct fdfs_download_request *request, struct file_id *id, struct err *err)
+{
+	if (!fdfs_get_download_request(body, request))
+		return bad_body(body, err);
+	return check_file(limits, &request->file, id, err);
+}
+
+int storage_range(const struct fdfs_download_request *request, uint64_t size, uint64_t *from,
+	uint64_t *len, struct err *err)
+{
+	/* An empty file has one range, the empty one. */
+	if (request->offset < 0 || request->bytes < 0 ||
+		(uint64_t)request->offset >= size + (size == 0))
+		return err_set(err, ERR_BAD_REQUEST,
+			"%" PRId64 " bytes from %" PRId64 " are not in %.*s", request->bytes,
+			request->offset, (int)request->file.name.len,
+			(const char *)request->file.name.data);
+	*from = (uint64_t)request->offset;
+	*len = size - *from;
+	if (request->bytes > 0 && (uint64_t)request->bytes < *len)
+		*len = (uint64_t)request->bytes;
+	return 0;
+}
+
 int storage_read_download(const struct storage_limits *limits, struct span body, struct file_id *id,
 	uint64_t *from, uint64_t *len, struct err *err)
 {
 	struct fdfs_download_request request;
 
-	if (!fdfs_get_download_request(body, &request))
-		return bad_body(body, err);
-	if (check_file(limits, &request.file, id, err) != 0)
+	if (storage_read_range(limits, body, &request, id, err) != 0)
 		return -1;
-	/* An empty file has one range, the empty one. */
-	if (request.offset < 0 || request.bytes < 0 ||
-		(uint64_t)request.offset >= id->size + (id->size == 0))
-		return err_set(err, ERR_BAD_REQUEST,
-			"%" PRId64 " bytes from %" PRId64 " are not in %s", request.bytes,
-			request.offset, id->name);
-	*from = (uint64_t)request.offset;
-	*len = id->size - *from;
-	if (request.bytes > 0 && (uint64_t)request.bytes < *len)
-		*len = (uint64_t)request.bytes;
-	return 0;
+	return storage_range(&request, id->size, from, len, err);
 }
 
 uint8_t storage_status(enum err_code code, uint8_t flags)

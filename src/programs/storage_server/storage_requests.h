@@ -7,6 +7,7 @@
 
 enum {
 	STORAGE_PLAIN_BODY_MAX = 4096, /* of requests without content */
+	STORAGE_METADATA_BODY_MAX = 65535,
 };
 
 /* What this storage is. */
@@ -49,7 +50,26 @@ int storage_read_upload(const struct storage_limits *limits, struct span body,
 int storage_read_file(
 	const struct storage_limits *limits, struct span body, struct file_id *id, struct err *err);
 
-/* `*from` and `*len` say which of the file's bytes are wanted, within its size. */
+/* A slave to be made: `*master` is whose, `*slave` what it will be called. */
+int storage_read_slave(const struct storage_limits *limits, struct span body,
+	struct fdfs_slave_request *request, struct file_id *master, struct file_id *slave,
+	struct err *err);
+
+/* A change of an appender file, `cmd` says which.  That it is one is not checked. */
+int storage_read_change(const struct storage_limits *limits, uint8_t cmd, struct span body,
+	struct fdfs_change_request *request, struct file_id *id, struct err *err);
+
+int storage_read_metadata(const struct storage_limits *limits, struct span body,
+	struct fdfs_metadata_request *request, struct file_id *id, struct err *err);
+
+/* `request` says which bytes of `id` are wanted, storage_range which those are of a file
+ * of `size` bytes. */
+int storage_read_range(const struct storage_limits *limits, struct span body,
+	struct fdfs_download_request *request, struct file_id *id, struct err *err);
+int storage_range(const struct fdfs_download_request *request, uint64_t size, uint64_t *from,
+	uint64_t *len, struct err *err);
+
+/* Both at once, for files whose id tells their size. */
 int storage_read_download(const struct storage_limits *limits, struct span body, struct file_id *id,
 	uint64_t *from, uint64_t *len, struct err *err);
 

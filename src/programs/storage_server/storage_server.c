@@ -35,6 +35,18 @@ struct service_counter storage_counters[STORAGE_COUNTERS] = {
 	[STORAGE_DELETES_FAILED] = COUNTER("deletes_failed", false, "deletes that failed"),
 	[STORAGE_INFOS] = COUNTER("infos", false, "answers about a file"),
 	[STORAGE_INFOS_FAILED] = COUNTER("infos_failed", false, "questions about none"),
+	[STORAGE_APPENDS] = COUNTER("appends", false, "appends to files"),
+	[STORAGE_APPENDS_FAILED] = COUNTER("appends_failed", false, "appends that failed"),
+	[STORAGE_MODIFIES] = COUNTER("modifies", false, "changes within files"),
+	[STORAGE_MODIFIES_FAILED] = COUNTER("modifies_failed", false, "changes that failed"),
+	[STORAGE_TRUNCATES] = COUNTER("truncates", false, "files cut or made longer"),
+	[STORAGE_TRUNCATES_FAILED] = COUNTER("truncates_failed", false, "those that failed"),
+	[STORAGE_METADATA_SETS] = COUNTER("metadata_sets", false, "metadata taken in"),
+	[STORAGE_METADATA_SETS_FAILED] = COUNTER(
+		"metadata_sets_failed", false, "metadata refused or failed"),
+	[STORAGE_METADATA_GETS] = COUNTER("metadata_gets", false, "metadata handed out"),
+	[STORAGE_METADATA_GETS_FAILED] = COUNTER(
+		"metadata_gets_failed", false, "questions for metadata that failed"),
 	[STORAGE_BYTES_IN] = COUNTER("bytes_in", false, "bytes of files taken in"),
 	[STORAGE_BYTES_OUT] = COUNTER("bytes_out", false, "bytes of files handed out"),
 	[STORAGE_BAD_REQUESTS] = COUNTER("bad_requests", false, "requests that make no sense"),
@@ -72,12 +84,22 @@ static void active_test(struct storage *storage, struct net_request *request)
 static const struct {
 	uint8_t cmd;
 	storage_command *answer;
+	storage_job *job;
 } commands[] = {
-	{ FDFS_UPLOAD, storage_upload },
-	{ FDFS_DOWNLOAD, storage_download },
-	{ FDFS_FILE_INFO, storage_info },
-	{ FDFS_DELETE, storage_delete },
-	{ FDFS_ACTIVE_TEST, active_test },
+	{ FDFS_UPLOAD, storage_upload, NULL },
+	{ FDFS_DOWNLOAD, storage_download, NULL },
+	{ FDFS_FILE_INFO, storage_info, NULL },
+	{ FDFS_DELETE, storage_delete, NULL },
+	{ FDFS_ACTIVE_TEST, active_test, NULL },
+	{ FDFS_SET_METADATA, NULL, storage_set_metadata },
+	{ FDFS_GET_METADATA, NULL, storage_get_metadata },
+	{ FDFS_UPLOAD_SLAVE, NULL, storage_upload_slave },
+	{ FDFS_UPLOAD_APPENDER, NULL, storage_upload_appender },
+	{ FDFS_APPEND, NULL, storage_append },
+	{ FDFS_MODIFY, NULL, storage_modify },
+	{ FDFS_TRUNCATE, NULL, storage_truncate },
+	{ FDFS_REGENERATE, NULL, storage_finish },
+	{ FDFS_LIST_SLAVES, NULL, storage_list_slaves },
 };
 
 static struct net_verdict on_header(void *context, const uint8_t *bytes)
@@ -126,7 +148,10 @@ static void on_request(void *context, struct net_request *request)
 		return;
 	}
 	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-		if (commands[i].cmd == header.cmd) {
+		if (commands[i].cmd == header.cmd && commands[i].job != NULL) {
+			storage_do(storage, request, commands[i].job);
+			return;
+		} else if (commands[i].cmd == header.cmd) {
 			commands[i].answer(storage, request);
 			return;
 		}
@@ -152,17 +177,25 @@ static const struct net_protocol protocol = {
 
 static void fill_counters(struct fdfs_beat *beat)
 {
+	static const struct {
+		enum fdfs_counter all; /* those that succeeded follow it */
+		enum storage_counter good, bad;
+	} pairs[] = {
+		{ FDFS_COUNT_UPLOAD, STORAGE_UPLOADS, STORAGE_UPLOADS_FAILED },
+		{ FDFS_COUNT_APPEND, STORAGE_APPENDS, STORAGE_APPENDS_FAILED },
+		{ FDFS_COUNT_MODIFY, STORAGE_MODIFIES, STORAGE_MODIFIES_FAILED },
+		{ FDFS_COUNT_TRUNCATE, STORAGE_TRUNCATES, STORAGE_TRUNCATES_FAILED },
+		{ FDFS_COUNT_SET_METADATA, STORAGE_METADATA_SETS, STORAGE_METADATA_SETS_FAILED },
+		{ FDFS_COUNT_DELETE, STORAGE_DELETES, STORAGE_DELETES_FAILED },
+		{ FDFS_COUNT_DOWNLOAD, STORAGE_DOWNLOADS, STORAGE_DOWNLOADS_FAILED },
+		{ FDFS_COUNT_GET_METADATA, STORAGE_METADATA_GETS, STORAGE_METADATA_GETS_FAILED },
+	};
 	uint64_t *to = beat->counters;
 
-	to[FDFS_COUNT_UPLOAD_OK] = (uint64_t)counted(STORAGE_UPLOADS);
-	to[FDFS_COUNT_UPLOAD] = to[FDFS_COUNT_UPLOAD_OK] +
-				(uint64_t)counted(STORAGE_UPLOADS_FAILED);
-	to[FDFS_COUNT_DOWNLOAD_OK] = (uint64_t)counted(STORAGE_DOWNLOADS);
-	to[FDFS_COUNT_DOWNLOAD] = to[FDFS_COUNT_DOWNLOAD_OK] +
-				  (uint64_t)counted(STORAGE_DOWNLOADS_FAILED);
-	to[FDFS_COUNT_DELETE_OK] = (uint64_t)counted(STORAGE_DELETES);
-	to[FDFS_COUNT_DELETE] = to[FDFS_COUNT_DELETE_OK] +
-				(uint64_t)counted(STORAGE_DELETES_FAILED);
+	for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+		to[pairs[i].all + 1] = (uint64_t)counted(pairs[i].good);
+		to[pairs[i].all] = to[pairs[i].all + 1] + (uint64_t)counted(pairs[i].bad);
+	}
 	to[FDFS_BYTES_UPLOAD] = to[FDFS_BYTES_UPLOAD_OK] = (uint64_t)counted(STORAGE_BYTES_IN);
 	to[FDFS_BYTES_DOWNLOAD] = to[FDFS_BYTES_DOWNLOAD_OK] = (uint64_t)counted(STORAGE_BYTES_OUT);
 }
@@ -248,6 +281,17 @@ static struct engine *open_engine(struct storage *storage, struct err *err)
 	return engine_open(names[own->engine], &conf, err);
 }
 
+static int open_names(struct storage *storage, struct err *err)
+{
+	for (size_t i = 0; i < storage->limits.path_count; i++) {
+		storage->names[i] = names_open(
+			storage->own->store_path.items[i], false, clock_unix, err);
+		if (storage->names[i] == NULL)
+			return -1;
+	}
+	return 0;
+}
+
 static void count_troubles(struct fdfs_troubles *troubles)
 {
 	troubles->counters[NET_REFUSED] = &storage_counters[STORAGE_REFUSED].value;
@@ -310,7 +354,7 @@ int storage_open(struct service_context *context, struct err *err)
 	if (storage_identify(storage, err) != 0)
 		return -1;
 	storage->engine = open_engine(storage, err);
-	if (storage->engine == NULL)
+	if (storage->engine == NULL || open_names(storage, err) != 0)
 		return -1;
 	if (serve(storage, err) != 0)
 		return -1;
@@ -362,6 +406,8 @@ void storage_close(struct service_context *context)
 	net_timer_free(storage->timer);
 	net_loop_free(storage->loop);
 	engine_close(storage->engine);
+	for (size_t i = 0; i < storage->limits.path_count; i++)
+		names_close(storage->names[i]);
 	bind_close(storage->fd);
 	allow_fini(&storage->allow);
 	free(storage);

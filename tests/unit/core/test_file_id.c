@@ -164,12 +164,13 @@ TEST(names_slaves_after_their_masters)
 	assert_string_equal(slave_of(master, "_150x150", "png"), "768_150x150.png");
 	assert_string_equal(slave_of(master, "_b", ""), "768_b");
 	assert_string_equal(slave_of(master, "_jpg", ""), "768_jpg");
-	assert_string_equal(slave_of("g01/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY9231593", "_a",
-				    "jpg"),
+	assert_string_equal(
+		slave_of("g01/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY9231593", "_a", "jpg"),
 		"9231593_a.jpg");
-	assert_string_equal(slave_of("g01/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY.tar.gz", "b", ""), "b");
-	assert_string_equal(slave_of("g01/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY804_1.jpg", "_2",
-				    "jpg"),
+	assert_string_equal(
+		slave_of("g01/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY.tar.gz", "b", ""), "b");
+	assert_string_equal(
+		slave_of("g01/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY804_1.jpg", "_2", "jpg"),
 		"804_1_2.jpg");
 }
 

@@ -9,6 +9,7 @@
 #define ETAG     "\"CgEBxVxREbmAUETXAAEqVyZGQRY\""
 #define DATE     "Wed, 30 Jan 2019 02:53:45 GMT"
 #define APPENDER "g01/M00/00/00/fwAAAmsC23SEZwdaAAAAAMv1Ohw705.log"
+#define SLAVE    "g01/M00/00/00/fwAAAmsC23SASnBNAAAEALcLTCY054_150x150.png"
 #define PIXELS                                                                                     \
 	"\xff\xd8\xff\xe0"                                                                         \
 	"0123456789"
@@ -277,9 +278,19 @@ TEST(lets_the_web_server_send_a_slice)
 	assert_int_equal(response.file_len, 0);
 }
 
-TEST(lets_what_may_change_be_kept_for_a_minute)
+TEST(lets_nobody_keep_what_grows_without_asking)
 {
 	struct http_request request = get("/" APPENDER);
+
+	assert_int_equal(answer(&request), 0);
+	assert_int_equal(response.status, 200);
+	assert_true(has("Cache-Control: no-cache\r\n"));
+	assert_false(has("Last-Modified"));
+}
+
+TEST(lets_what_may_be_made_anew_be_kept_for_a_minute)
+{
+	struct http_request request = get("/" SLAVE);
 	char etag[64];
 
 	snprintf(etag, sizeof etag, "\"%08x-e\"", crc32_add(0, SPAN(PIXELS)));

@@ -32,6 +32,14 @@ TEST(bodies_are_bounded_before_they_are_read)
 	assert_int_equal(intake(99, INT64_MIN), STORAGE_HANG_UP);
 	assert_int_equal(intake(FDFS_QUIT, 0), STORAGE_HANG_UP);
 	assert_int_equal(intake(FDFS_ACTIVE_TEST, 0), STORAGE_COLLECT);
+	assert_int_equal(intake(FDFS_UPLOAD_APPENDER, 1000015), STORAGE_COLLECT);
+	assert_int_equal(intake(FDFS_UPLOAD_SLAVE, 1000000 + 38 + 127), STORAGE_COLLECT);
+	assert_int_equal(intake(FDFS_APPEND, 1000000 + 16 + 127), STORAGE_COLLECT);
+	assert_int_equal(intake(FDFS_APPEND, 1000000 + 16 + 128), STORAGE_DRAIN);
+	assert_int_equal(intake(FDFS_MODIFY, 4000001), STORAGE_LEAVE);
+	assert_int_equal(intake(FDFS_SET_METADATA, 65535), STORAGE_COLLECT);
+	assert_int_equal(intake(FDFS_SET_METADATA, 65536), STORAGE_DRAIN);
+	assert_int_equal(intake(FDFS_TRUNCATE, 100000), STORAGE_DRAIN);
 }
 
 TEST(too_long_an_upload_is_told_apart_from_nonsense)
@@ -210,4 +218,92 @@ TEST(who_asks_is_told_that_a_file_was_deleted)
 	assert_int_equal(storage_status(ERR_NOT_FOUND, FDFS_FLAG_TELL_GONE), ENOENT);
 	assert_int_equal(storage_status(ERR_FULL, 0), ENOSPC);
 	assert_int_equal(storage_status(ERR_CORRUPT, 0), EIO);
+}
+
+static int slave(const char *master, const char *prefix, const char *ext, struct file_id *id)
+{
+	struct fdfs_slave_request request = { .master = span_str(master), .size = 3 };
+	struct file_id of;
+	struct buf body;
+	struct err err = { 0 };
+
+	strcpy(request.prefix, prefix);
+	strcpy(request.ext, ext);
+	buf_init(&body, 1000);
+	fdfs_put_slave_head(&body, &request);
+	buf_put_str(&body, "abc");
+	storage_read_slave(&limits, buf_span(&body), &request, &of, id, &err);
+	buf_fini(&body);
+	return storage_status(err.code, 0);
+}
+
+TEST(slaves_are_checked)
+{
+	struct file_id id;
+
+	assert_int_equal(slave(NAME, "_1", "png", &id), 0);
+	assert_string_equal(id.name, "M00/00/00/fwAAAmsC23SASnBNAAAEALcLTCY054_1.png");
+	assert_string_equal(id.group, "g01");
+	assert_int_equal(slave(NAME, "-m", "", &id), EINVAL);
+	assert_int_equal(slave(NAME, "", "png", &id), EINVAL);
+	assert_int_equal(slave(NAME, "_1", "p/g", &id), EINVAL);
+	assert_int_equal(
+		slave("M02/00/00/fwAAAmsC23SASnBNAAAEALcLTCY054.jpg", "_1", "png", &id), EINVAL);
+	assert_int_equal(slave("../../../etc/passwd", "_1", "png", &id), EINVAL);
+}
+
+static int change(uint8_t cmd, const char *name, int64_t offset, int64_t size)
+{
+	struct fdfs_change_request request = {
+		.name = span_str(name), .offset = offset, .size = size
+	};
+	struct file_id id;
+	struct buf body;
+	struct err err = { 0 };
+
+	buf_init(&body, 1000);
+	fdfs_put_change_head(&body, cmd, &request);
+	if (cmd == FDFS_APPEND || cmd == FDFS_MODIFY)
+		buf_put_str(&body, "abc");
+	storage_read_change(&limits, cmd, buf_span(&body), &request, &id, &err);
+	buf_fini(&body);
+	return storage_status(err.code, 0);
+}
+
+TEST(changes_are_checked)
+{
+	assert_int_equal(change(FDFS_APPEND, NAME, 0, 3), 0);
+	assert_int_equal(change(FDFS_APPEND, NAME, 0, 2), EINVAL);
+	assert_int_equal(change(FDFS_MODIFY, NAME, 5, 3), 0);
+	assert_int_equal(change(FDFS_MODIFY, NAME, -5, 3), EINVAL);
+	assert_int_equal(change(FDFS_TRUNCATE, NAME, 0, 300), 0);
+	assert_int_equal(change(FDFS_TRUNCATE, NAME, 0, -1), EINVAL);
+	assert_int_equal(change(FDFS_REGENERATE, NAME, 0, 0), 0);
+	assert_int_equal(change(FDFS_REGENERATE, "M00/00/00/", 0, 0), EINVAL);
+}
+
+TEST(metadata_is_checked)
+{
+	static const struct {
+		uint8_t flag;
+		const char *group;
+		int status;
+	} asked[] = { { 'O', "g01", 0 }, { 'M', "g01", 0 }, { 'o', "g01", EINVAL },
+		{ 0, "g01", EINVAL }, { 'O', "g02", EINVAL } };
+
+	for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+		struct fdfs_metadata_request request = {
+			.flag = asked[i].flag, .file.name = span_str(NAME), .text = span_str("a")
+		};
+		struct file_id id;
+		struct buf body;
+		struct err err = { 0 };
+
+		strcpy(request.file.group, asked[i].group);
+		buf_init(&body, 1000);
+		fdfs_put_metadata_request(&body, &request);
+		storage_read_metadata(&limits, buf_span(&body), &request, &id, &err);
+		assert_int_equal(storage_status(err.code, 0), asked[i].status);
+		buf_fini(&body);
+	}
 }
