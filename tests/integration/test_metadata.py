@@ -2,6 +2,7 @@
 import os
 import pathlib
 import pwd
+import random
 import shutil
 import signal
 import struct
@@ -174,6 +175,41 @@ def test_refusals(services, database):
             assert refusal(client.call, cmd, b"") == p.BAD_REQUEST
         # what failed has spoilt nothing
         assert photos.count(7) == (1, 0)
+
+
+def test_hostile_packages(services, database):
+    """Bodies cut short, drawn out and with bytes changed: answered with a code of the list,
+    and what was stored before is as it was."""
+    service = services(database + "[services]\nmax_package = 4K\n").start()
+    query = struct.pack("<IIQHHH", 7, 1, 0, 10, 0, 0) + p.text("a")
+    good = {p.PUT: p.photo(name="a' OR 1; --", uid=8, url=url(2), state=p.STORED),
+            p.GET: struct.pack("<Q", 1), p.GET_URL: p.text(url(1)),
+            p.RENAME: struct.pack("<Q", 1) + p.text("%_!"), p.MOVE: struct.pack("<QI", 1, 1),
+            p.DELETE: struct.pack("<Q", 99) + p.text(url(1)),
+            p.SETTLE: struct.pack("<QH", 99, 1) + p.text(url(9)),
+            **{cmd: query for cmd in (p.LIST_ALBUM, p.LIST_USER, p.COUNT, p.SEARCH, p.ALBUMS,
+                                      p.LIST_ALL)}}
+    dice = random.Random(1)
+    with service.client(user=4711) as client:
+        photos = Photos(client)
+        photos.put(uid=7, state=p.STORED, url=url(1), name="kept")
+        kept = photos.get(1)
+        for cmd, body in good.items():
+            bodies = [body[:n] for n in range(len(body))] + [body + b"\0", body * 20]
+            for _ in range(200):
+                changed = bytearray(body)
+                for _ in range(dice.randint(1, 3)):
+                    changed[dice.randrange(len(changed))] = dice.choice((0, 1, 127, 128, 254, 255))
+                bodies.append(bytes(changed))
+            for one in bodies:
+                try:
+                    client.call(cmd, one)
+                except PicstoreError as error:
+                    assert error.code in (p.BAD_REQUEST, p.BAD_ID, p.NOT_FOUND, p.GONE, p.EXISTS,
+                                          p.NOT_ALLOWED), (cmd, one, error)
+        assert refusal(client.call, p.PUT, b"x" * 5000) == 6
+        assert photos.get(1) == kept
+        assert photos.put(uid=7, state=p.STORED, url=url(3))[1] > 1
 
 
 def test_what_was_answered_survives_kill(services, database):
