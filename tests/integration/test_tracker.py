@@ -1,12 +1,14 @@
 """tracker_server on the wire: every command, widths and layouts, modes of storages."""
 import os
 import signal
+import socket
 import struct
 import time
 
 import pytest
 
 import fdfs
+from installation import TREE
 from wait import until
 
 RUN_STATE, IDS, STORAGE_ID, STORAGE_STATUS, PARAMETERS = 64, 69, 70, 71, 75
@@ -221,3 +223,19 @@ def test_paths_below_their_reserve_are_left_out(installations):
         with fdfs.Client(one.storage["g01"]) as holder, pytest.raises(fdfs.Failed) as refusal:
             holder.upload(b"no room")
         assert refusal.value.status == fdfs.ENOSPC
+
+
+# -- who may ask
+
+def test_only_loopback_may_ask_until_it_is_configured():
+    sample = (TREE / "etc/picstore.conf").read_text()
+    assert "\n#allow = 127.0.0.0/8 ::1\n" in sample[sample.index("[fdfs]"):sample.index("[tracker]")]
+
+
+def test_others_are_closed_without_an_answer(installations):
+    one = cluster(installations, {("fdfs", "allow"): "127.0.0.1"})
+    for port in (one.tracker, one.storage["g01"]):
+        with fdfs.Client(port) as friend:
+            assert friend.ask(fdfs.ACTIVE_TEST) == (0, b"")
+        with socket.create_connection(("127.0.0.1", port), 30, ("127.0.0.9", 0)) as stranger:
+            assert stranger.recv(1) == b""
