@@ -2,6 +2,7 @@
 
 #include "core/address.h"
 #include "core/clock.h"
+#include "fdfs/fdfs_lookup.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -204,16 +205,11 @@ static int connect_address(
 static int link_connect(
 	const struct fdfs_peer *peer, int64_t deadline, struct fdfs_link *link, struct err *err)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
 	struct addrinfo *found = NULL;
-	char port[8];
-	int failure, fd = -1;
+	int fd = -1;
 
-	snprintf(port, sizeof port, "%u", peer->port);
-	failure = getaddrinfo(peer->host, port, &hints, &found);
-	if (failure != 0)
-		return err_set(err, ERR_UNREACHABLE, "%s: cannot find the host: %s", peer->text,
-			gai_strerror(failure));
+	if (fdfs_lookup(peer->host, peer->port, deadline, &found, err) < 0)
+		return err_prefix(err, "%s", peer->text);
 	for (struct addrinfo *addr = found; addr != NULL && fd < 0; addr = addr->ai_next)
 		connect_address(addr, peer->text, deadline, &fd, err);
 	freeaddrinfo(found);
