@@ -5,6 +5,8 @@
 #include "fdfs/fdfs_call.h"
 #include "fdfs/fdfs_trackers.h"
 
+#include <stdatomic.h>
+
 enum {
 	CLIENT_TRIES_MAX = 4, /* storages that one call tries */
 	CLIENT_HEAD_MAX = FDFS_HEADER_LEN + 16 + FDFS_GROUP_WIDTH + FILE_ID_NAME_MAX,
@@ -16,6 +18,7 @@ struct fdfs_client {
 	size_t max_file_size;
 	struct fdfs_pool *pool;
 	struct fdfs_trackers *trackers;
+	_Atomic int64_t cannot_tell_ms; /* until then storages are not asked for slaves */
 };
 
 /* The end of a call that begins now. */

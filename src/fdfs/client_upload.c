@@ -1,12 +1,22 @@
 /* client_upload.c - storing new files. */
 #include "fdfs/client_inside.h"
+#include "fdfs/client_names.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
+/* Does the id say of its file what was sent?  That of an appender has no size. */
+static bool fits(const struct file_id *id, uint8_t cmd, struct span content)
+{
+	if (cmd == FDFS_UPLOAD_APPENDER ? id->kind != FILE_ID_APPENDER
+					: !fdfs_client_is_exact(id) || id->size != content.len)
+		return false;
+	return fdfs_client_crc_matches(content, id->crc);
+}
+
 /* The new id in a storage's answer, checked against what was sent. */
-static int take_id(struct fdfs_call *call, struct span content, const char *group,
+static int take_id(struct fdfs_call *call, uint8_t cmd, struct span content, const char *group,
 	struct file_id *id, struct err *err)
 {
 	uint8_t bytes[FDFS_GROUP_WIDTH + FILE_ID_NAME_MAX];
@@ -23,8 +33,7 @@ static int take_id(struct fdfs_call *call, struct span content, const char *grou
 		!file_id_parse_name(span_str(file.group), file.name, &made) ||
 		strcmp(made.group, group) != 0)
 		goto nonsense;
-	if (!fdfs_client_is_exact(&made) || made.size != content.len ||
-		!fdfs_client_crc_matches(content, made.crc))
+	if (!fits(&made, cmd, content))
 		return err_set(err, ERR_CORRUPT,
 			"storage %s: has stored something else than was sent, as %s/%s",
 			call->peer->text, made.group, made.name);
@@ -63,7 +72,7 @@ static bool give_up(void *context)
 }
 
 /* Send to one storage.  `*not_done` says, after a failure, that nothing was stored. */
-static int upload_to(struct fdfs_client *client, const struct fdfs_peer *peer,
+static int upload_to(struct fdfs_client *client, uint8_t cmd, const struct fdfs_peer *peer,
 	const struct fdfs_route *route, const struct fdfs_upload_request *request, int64_t deadline,
 	struct file_id *id, bool *not_done, struct err *err)
 {
@@ -83,7 +92,7 @@ static int upload_to(struct fdfs_client *client, const struct fdfs_peer *peer,
 	int result;
 
 	buf_init(&head, CLIENT_HEAD_MAX);
-	begun = fdfs_begin(&head, FDFS_UPLOAD, 0);
+	begun = fdfs_begin(&head, cmd, 0);
 	fdfs_put_upload_head(&head, request);
 	fdfs_end(&head, begun, request->size);
 	assert(buf_ok(&head));
@@ -97,7 +106,7 @@ static int upload_to(struct fdfs_client *client, const struct fdfs_peer *peer,
 	if (call.status != 0)
 		result = refused(&call, err);
 	else
-		result = take_id(&call, request->content, route->group, id, err);
+		result = take_id(&call, cmd, request->content, route->group, id, err);
 	fdfs_call_end(client->pool, &call, result == 0);
 	return result;
 }
@@ -128,17 +137,18 @@ static int upload_route(struct fdfs_client *client, const char *group, int64_t d
 	return 0;
 }
 
-/* Whether the picture may be sent to another storage after `err`. */
-static bool may_go_elsewhere(const struct fdfs_client *client, bool not_done, enum err_code code)
+/* Whether the file may be sent to another storage after `err`. */
+static bool may_go_elsewhere(
+	const struct fdfs_client *client, uint8_t cmd, bool not_done, enum err_code code)
 {
 	if (!not_done)
-		return client->repeat_uploads && code == ERR_UNKNOWN;
+		return client->repeat_uploads && cmd == FDFS_UPLOAD && code == ERR_UNKNOWN;
 	return code == ERR_UNREACHABLE || code == ERR_TIMEOUT || code == ERR_FULL ||
 	       code == ERR_BUSY;
 }
 
-int fdfs_upload(struct fdfs_client *client, const char *group, struct span content, const char *ext,
-	struct file_id *id, struct err *err)
+static int upload(struct fdfs_client *client, uint8_t cmd, const char *group, struct span content,
+	const char *ext, struct file_id *id, struct err *err)
 {
 	struct fdfs_upload_request request = { .size = content.len, .content = content };
 	int64_t deadline = fdfs_client_deadline(client);
@@ -169,13 +179,26 @@ int fdfs_upload(struct fdfs_client *client, const char *group, struct span conte
 		if (peer == NULL)
 			break;
 		request.path = route.path;
-		if (upload_to(client, peer, &route, &request, deadline, id, &not_done, err) == 0)
+		if (upload_to(client, cmd, peer, &route, &request, deadline, id, &not_done,
+			    err) == 0)
 			return 0;
-		if (!may_go_elsewhere(client, not_done, err->code))
+		if (!may_go_elsewhere(client, cmd, not_done, err->code))
 			return -1;
 		if (kept.code != ERR_UNKNOWN)
 			kept = *err;
 	}
 	*err = kept;
 	return -1;
+}
+
+int fdfs_upload(struct fdfs_client *client, const char *group, struct span content, const char *ext,
+	struct file_id *id, struct err *err)
+{
+	return upload(client, FDFS_UPLOAD, group, content, ext, id, err);
+}
+
+int fdfs_upload_appender(struct fdfs_client *client, const char *group, struct span content,
+	const char *ext, struct file_id *id, struct err *err)
+{
+	return upload(client, FDFS_UPLOAD_APPENDER, group, content, ext, id, err);
 }

@@ -189,13 +189,12 @@ bool fdfs_get_change_request(uint8_t cmd, struct span body, struct fdfs_change_r
 			   : request->content.len == 0;
 }
 
-void fdfs_put_metadata_request(struct buf *out, const struct fdfs_metadata_request *request)
+void fdfs_put_metadata_head(struct buf *out, const struct fdfs_metadata_request *request)
 {
 	buf_put_be64(out, request->file.name.len);
 	buf_put_be64(out, request->text.len);
 	buf_put_u8(out, request->flag);
 	fdfs_put_file_request(out, &request->file);
-	buf_put_span(out, request->text);
 }
 
 bool fdfs_get_metadata_request(struct span body, struct fdfs_metadata_request *request)

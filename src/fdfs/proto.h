@@ -217,7 +217,8 @@ struct fdfs_metadata_request {
 	struct span text;
 };
 
-void fdfs_put_metadata_request(struct buf *out, const struct fdfs_metadata_request *request);
+/* All but the text, of which only the length counts. */
+void fdfs_put_metadata_head(struct buf *out, const struct fdfs_metadata_request *request);
 bool fdfs_get_metadata_request(struct span body, struct fdfs_metadata_request *request);
 
 /* ---- replies ---- */

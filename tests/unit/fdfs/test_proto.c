@@ -241,7 +241,8 @@ TEST(metadata_requests_are_as_captured)
 		.file = { .group = "g01", .name = span_str("MM") },
 		.text = span_str("a\x02z") };
 
-	fdfs_put_metadata_request(fresh(), &request);
+	fdfs_put_metadata_head(fresh(), &request);
+	buf_put_span(&out, request.text);
 	expect("0000000000000002 0000000000000003 4f " G01 "4d4d 61027a");
 	memset(&request, 0, sizeof request);
 	assert_true(fdfs_get_metadata_request(buf_span(&out), &request));
