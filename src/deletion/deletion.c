@@ -263,6 +263,22 @@ static void clear_store(struct deletion *deletion, const struct deletion_tools *
 	}
 }
 
+/* FastDFS's slave files of the picture.  Only a storage of ours can tell; where it is
+ * FastDFS's own there may be some that nobody knows of. */
+static int add_slaves(
+	struct deletion *deletion, const struct deletion_tools *tools, struct err *err)
+{
+	struct adding adding = { deletion, tools };
+	struct err why = { .code = ERR_NONE };
+
+	if (tools->slaves == NULL ||
+		tools->slaves(tools->client, &deletion->id, add_everywhere, &adding, &why) == 0 ||
+		why.code == ERR_UNSUPPORTED || why.code == ERR_NOT_FOUND)
+		return 0; /* not found is the group, whose pictures are nowhere */
+	*err = why;
+	return err_prefix(err, "cannot tell which slave files it has");
+}
+
 /* Until nothing new has been made from the picture. */
 static int clear_late(
 	struct deletion *deletion, const struct deletion_tools *tools, struct err *err)
@@ -270,7 +286,7 @@ static int clear_late(
 	for (int round = 0; round < DERIVED_ROUNDS; round++) {
 		size_t from = deletion->count;
 
-		if (add_derived(deletion, tools, err) != 0)
+		if (add_derived(deletion, tools, err) != 0 || add_slaves(deletion, tools, err) != 0)
 			return -1;
 		if (deletion->count == from)
 			return 0;

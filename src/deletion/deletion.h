@@ -69,6 +69,11 @@ struct deletion_tools {
 	struct deletion_pause *pauses; /* one a cache; NULL: each is asked each time */
 	int64_t purge_timeout_ms;
 	const struct derived *derived; /* NULL: nothing is made from pictures */
+	/* fdfs_slaves: FastDFS's slave files of a picture, asked for when it has been deleted.
+	 * NULL: there are none. */
+	int (*slaves)(struct fdfs_client *client, const struct file_id *id,
+		void (*found)(void *context, const struct file_id *slave), void *context,
+		struct err *err);
 	/* Mark the photo of `picture` as deleted; fine if it has none.  Any thread.  NULL:
 	 * pictures have no photos. */
 	int (*mark)(void *context, const char *picture, struct err *err);

@@ -158,17 +158,16 @@ int fdfs_upload_slave(struct fdfs_client *client, const struct file_id *master, 
 	const char *ext, struct span content, struct file_id *slave, struct err *err)
 {
 	struct ask ask = { .id = master, .cmd = FDFS_UPLOAD_SLAVE, .content = content };
-	struct fdfs_slave_request request = {
-		.master = span_of(master->name, master->name_len), .size = content.len
-	};
+	struct fdfs_slave_request request = { .master = span_of(master->name, master->name_len),
+		.size = content.len };
 	struct file_id expected, made;
 	struct err local;
 
 	if (err == NULL)
 		err = &local;
 	if (!file_id_slave(master, prefix, ext, &expected))
-		return err_set(err, ERR_BAD_REQUEST,
-			"'%s' and '%s' do not name a slave of %s", prefix, ext, master->name);
+		return err_set(err, ERR_BAD_REQUEST, "'%s' and '%s' do not name a slave of %s",
+			prefix, ext, master->name);
 	if (too_large(client, content, err) != 0)
 		return -1;
 	snprintf(request.prefix, sizeof request.prefix, "%s", prefix);
@@ -220,8 +219,8 @@ int fdfs_truncate(
 	return change(client, id, FDFS_TRUNCATE, 0, size, span_of(NULL, 0), err);
 }
 
-int fdfs_finish(struct fdfs_client *client, const struct file_id *id, struct file_id *last,
-	struct err *err)
+int fdfs_finish(
+	struct fdfs_client *client, const struct file_id *id, struct file_id *last, struct err *err)
 {
 	struct ask ask = { .id = id, .cmd = FDFS_REGENERATE };
 	struct fdfs_change_request request = { .name = span_of(id->name, id->name_len) };
@@ -245,9 +244,8 @@ int fdfs_set_metadata(struct fdfs_client *client, const struct file_id *id, bool
 	struct ask ask = {
 		.id = id, .cmd = FDFS_SET_METADATA, .content = text, .repeatable = !merge
 	};
-	struct fdfs_metadata_request request = {
-		.flag = merge ? METADATA_MERGE : METADATA_REPLACE, .file = file_of(id)
-	};
+	struct fdfs_metadata_request request = { .flag = merge ? METADATA_MERGE : METADATA_REPLACE,
+		.file = file_of(id) };
 	struct err local;
 
 	if (err == NULL)
@@ -281,8 +279,8 @@ static int each_slave(const struct file_id *id, struct span list,
 		size_t len = end == NULL ? 0 : (size_t)(end - list.data);
 		struct file_id slave;
 
-		if (end == NULL || !file_id_parse_name(span_str(id->group),
-					   span_of(list.data, len), &slave))
+		if (end == NULL ||
+			!file_id_parse_name(span_str(id->group), span_of(list.data, len), &slave))
 			return err_set(err, ERR_UNREACHABLE,
 				"the storage's answer is not a list of slaves");
 		found(context, &slave);

@@ -179,8 +179,8 @@ static int upload(struct fdfs_client *client, uint8_t cmd, const char *group, st
 		if (peer == NULL)
 			break;
 		request.path = route.path;
-		if (upload_to(client, cmd, peer, &route, &request, deadline, id, &not_done,
-			    err) == 0)
+		if (upload_to(client, cmd, peer, &route, &request, deadline, id, &not_done, err) ==
+			0)
 			return 0;
 		if (!may_go_elsewhere(client, cmd, not_done, err->code))
 			return -1;

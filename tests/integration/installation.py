@@ -241,7 +241,7 @@ class Installation:
         return [line.split("\t")[0] for line in self.picstore(*words).stdout.splitlines()]
 
     def volumes(self, group):
-        return sorted(p for p in (self.home / "data" / group).rglob("*")
+        return sorted(p for p in (self.home / "data" / group).rglob("*.vol")
                       if p.is_file() and p.stat().st_size > 4096)
 
     def status(self):

@@ -1,13 +1,20 @@
 """What FastDFS finds by its name: slave files, appender files, metadata."""
+import base64
+import contextlib
+import sqlite3
 import struct
+import threading
 import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import fdfs
+import package
 import pictures
 import web
+from wait import until
 
 
 @pytest.fixture
@@ -125,7 +132,6 @@ def test_the_life_of_an_appender_file(storage):
 
 
 def test_the_name_of_an_appender_says_that_it_is_one(storage):
-    import base64
     name = storage.upload_appender(b"12345")
     raw = base64.urlsafe_b64decode(name.split("/")[-1][:27] + "=")
     field, crc = struct.unpack(">QI", raw[8:])
@@ -298,3 +304,134 @@ def test_over_http(stack, storage):
     answer = web.get(stack.varnish, "/" + final)
     assert answer.body == b"one two" and "immutable" in answer.headers["cache-control"]
     assert web.get(stack.varnish, "/" + appender).status == 404
+
+
+# -- what must hold when things break
+
+def test_what_was_made_of_a_picture_goes_with_it(stack, storage):
+    """cs_del_svr deletes slaves of all generations, in store and caches."""
+    master = storage.upload(pictures.drawn(seed=82))
+    slave = storage.upload_slave(master, "_1", pictures.drawn(seed=83), "png")
+    of_slave = storage.upload_slave(slave, "_2", pictures.drawn(seed=84), "png")
+    all_of_them = [master, slave, of_slave]
+    for file_id in all_of_them:
+        assert web.get(stack.varnish, "/" + file_id).status == 200
+    with package.Caller(stack.cs_del_svr[0]) as caller:
+        assert caller.delete_now([master]) == package.OK
+    for file_id in all_of_them:
+        assert web.get(stack.varnish, "/" + file_id).status in (404, 410)
+        fails(fdfs.ENOENT, storage.download, file_id)
+    receipt = stack.picstore("receipt", master).stdout
+    for file_id in all_of_them:
+        assert file_id in receipt
+
+
+def test_a_deletion_that_was_cut_off_is_finished_by_repeating_it(stack, storage):
+    """Between the picture and its metadata."""
+    file_id = storage.upload(b"cut off")
+    storage.set_metadata(file_id, b"a\x021")
+    storage.delete(file_id)
+    name = fdfs.split(file_id)[1].decode()
+    with contextlib.closing(names_db(stack)) as db:
+        db.execute("INSERT INTO metadata (name, text) VALUES (?, ?)", (name, b"a\x021"))
+        db.commit()
+        fails(fdfs.ENOENT, storage.metadata, file_id)
+        fails(fdfs.ENOENT, storage.delete, file_id)
+        assert db.execute("SELECT count(*) FROM metadata WHERE name = ?", (name,)).fetchone() == (0,)
+
+
+def test_changed_bytes_are_never_sent(own):
+    with fdfs.Client(own.storage["g01"]) as storage:
+        slave = storage.upload_slave(storage.upload(b"master"), "_1", b"slave" * 20_000, "jpg")
+        with contextlib.closing(names_db(own)) as db:
+            db.execute("UPDATE chunks SET bytes = zeroblob(length(bytes)) WHERE id & 1048575 = 1")
+            db.commit()
+        fails(5, storage.download, slave)
+        assert storage.download(slave, 0, 65_536) == (b"slave" * 20_000)[:65_536], "what is read is checked"
+        assert storage.ask(fdfs.ACTIVE_TEST) == (0, b"")
+    assert "corrupt" in own.log("storage_server-g01")
+
+
+def names_db(installation):
+    return sqlite3.connect(next(installation.home.glob("**/g01/names.db")))
+
+
+class Ledger:
+    """What was answered, and what may have happened besides: an appender file, slaves and
+    metadata that one client changes while its storage is killed."""
+
+    def __init__(self, storage, number):
+        self.number = number
+        self.sure = storage.upload_appender(b"")
+        self.master = storage.upload(b"master %d" % number)
+        self.appended = []
+        self.slaves = {}
+        self.metadata = [b"n\x020"]
+        storage.set_metadata(self.master, self.metadata[0])
+
+    def work(self, port, stop):
+        count = 0
+        while not stop.is_set():
+            try:
+                with fdfs.Client(port, timeout=10) as storage:
+                    while not stop.is_set():
+                        count += 1
+                        self.change(storage, count)
+            except (fdfs.Closed, OSError):
+                pass
+
+    def change(self, storage, count):
+        content = b"<%08d>" % count * 1000
+        self.appended.append(content + b"?")  # until it is answered
+        storage.append(self.sure, content)
+        self.appended[-1] = content
+        prefix, expected = f"_{count}", self.master[:-4] + f"_{count}.jpg"
+        self.slaves[expected] = None
+        assert storage.upload_slave(self.master, prefix, content, "jpg") == expected
+        self.slaves[expected] = content
+        self.metadata.append(b"n\x02%d" % count)
+        storage.set_metadata(self.master, self.metadata[-1])
+        self.metadata = self.metadata[-1:]
+
+    def check(self, storage):
+        found, at = storage.download(self.sure), 0
+        for content in self.appended:
+            content, unsure = content.rstrip(b"?"), content.endswith(b"?")
+            if not unsure or found[at:at + len(content)] == content:
+                assert found[at:at + len(content)] == content
+                at += len(content)
+        assert at == len(found), "nothing is there in part, or twice"
+        for slave, content in self.slaves.items():
+            try:
+                assert storage.download(slave) == (content or b"<%08d>" % int(slave[:-4].rpartition("_")[2]) * 1000)
+            except fdfs.Failed as failure:
+                assert failure.status == fdfs.ENOENT and content is None
+        assert storage.metadata(self.master) in self.metadata
+        assert set(storage.slaves(self.master)) >= {s for s, content in self.slaves.items() if content}
+
+
+def test_kills_under_load_lose_nothing_and_leave_no_half(own):
+    port = own.storage["g01"]
+    with fdfs.Client(port) as storage:
+        ledgers = [Ledger(storage, i) for i in range(4)]
+    stop = threading.Event()
+    with ThreadPoolExecutor(len(ledgers)) as pool:
+        try:
+            workers = [pool.submit(ledger.work, port, stop) for ledger in ledgers]
+            for kills in range(4):
+                want = [len(ledger.appended) + 20 for ledger in ledgers]
+                until(lambda: all(len(l.appended) >= w for l, w in zip(ledgers, want)), "changes")
+                own.kill("storage_server-g01")
+        finally:
+            stop.set()
+        for worker in workers:
+            worker.result()
+    with fdfs.Client(port) as storage:
+        for ledger in ledgers:
+            ledger.check(storage)
+            final = storage.finish(ledger.sure)
+            assert storage.info(final)[2] == zlib.crc32(storage.download(final))
+    with contextlib.closing(names_db(own)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert db.execute("SELECT count(*) FROM chunks WHERE id >> 20 NOT IN (SELECT number FROM files)"
+                          ).fetchone() == (0,)

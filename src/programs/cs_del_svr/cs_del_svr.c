@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "deletion/derived_cuts.h"
 #include "deletion/ledger.h"
+#include "fdfs/client_names.h"
 #include "photo/photo_client.h"
 #include "programs/cs_del_svr/deleters.h"
 
@@ -343,6 +344,7 @@ static int start(struct cs_del *cs_del, const struct settings *settings, struct 
 	}
 	cs_del->tools = (struct deletion_tools){
 		.client = cs_del->client,
+		.slaves = fdfs_slaves,
 		.caches = &settings->varnish,
 		.pauses = calloc(settings->varnish.count + 1, sizeof(struct deletion_pause)),
 		.purge_timeout_ms = settings->cs_del_purge_timeout,

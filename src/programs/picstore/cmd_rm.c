@@ -4,6 +4,7 @@
  * picture anew.  A picture that is gone already is purged all the same, so that a
  * removal that failed half way can be repeated. */
 #include "deletion/derived_cuts.h"
+#include "fdfs/client_names.h"
 #include "photo/photo_client.h"
 #include "programs/picstore/commands.h"
 #include "programs/picstore/jobs.h"
@@ -256,6 +257,7 @@ static int rm_run(struct cli *cli, const struct args *args)
 	if (rm.tools.client == NULL)
 		return CLI_USAGE;
 	settings = cli_settings(cli);
+	rm.tools.slaves = fdfs_slaves;
 	rm.tools.caches = &settings->varnish;
 	rm.tools.purge_timeout_ms = WAIT_MS;
 	if (open_cuts(&rm, settings->cut_made, &err) != 0 || open_photos(&rm, settings, &err) != 0)

@@ -160,6 +160,64 @@ TEST(what_is_made_meanwhile_is_noted_before_it_is_touched)
 	stop(&kit);
 }
 
+static enum err_code slaves_fail;
+
+static int slaves(struct fdfs_client *client, const struct file_id *id,
+	void (*found)(void *context, const struct file_id *slave), void *context, struct err *err)
+{
+	struct file_id slave;
+
+	assert_non_null(client);
+	if (slaves_fail != ERR_NONE)
+		return err_set(err, slaves_fail, "no list");
+	assert_true(file_id_slave(id, "_1", "png", &slave));
+	found(context, &slave);
+	return 0;
+}
+
+TEST(slave_files_are_deleted_when_their_master_is)
+{
+	static const struct fake_answer answers[] = { PURGED, GONE };
+	struct err err = { 0 };
+	struct kit kit;
+
+	start(&kit, answers, 2);
+	kit.tools.slaves = slaves;
+	slaves_fail = ERR_NONE;
+	deleted_in_store(&kit, PICTURE);
+	deletion_add_known(&kit.deletion, &kit.tools, &err);
+	assert_int_equal(kit.deletion.count, 2);
+	assert_int_equal(deletion_run(&kit.deletion, &kit.tools, &err), -1);
+	assert_int_equal(err.code, ERR_UNREACHABLE); /* the store has the slave still */
+	assert_int_equal(kit.found, 1);
+	assert_int_equal(kit.late, 2);
+	stop(&kit);
+}
+
+TEST(a_deletion_is_not_done_before_its_slave_files_are_known)
+{
+	static const struct {
+		enum err_code code;
+		int result;
+	} cases[] = { { ERR_UNREACHABLE, -1 }, { ERR_NOT_FOUND, 0 }, { ERR_UNSUPPORTED, 0 } };
+	static const struct fake_answer answers[] = { PURGED, GONE };
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct err err = { 0 };
+		struct kit kit;
+
+		start(&kit, answers, 2);
+		kit.tools.slaves = slaves;
+		slaves_fail = cases[i].code;
+		deleted_in_store(&kit, PICTURE);
+		deletion_add_known(&kit.deletion, &kit.tools, &err);
+		assert_int_equal(deletion_run(&kit.deletion, &kit.tools, &err), cases[i].result);
+		if (cases[i].result != 0)
+			assert_int_equal(err.code, cases[i].code);
+		stop(&kit);
+	}
+}
+
 TEST(nothing_is_begun_when_nobody_knows_what_was_made)
 {
 	struct derived derived = { .list = list };

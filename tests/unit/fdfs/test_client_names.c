@@ -105,8 +105,8 @@ TEST(statuses_are_told)
 	for (size_t i = 0; i < sizeof told / sizeof told[0]; i++) {
 		add(&storage, told[i].status, NULL);
 		stage_up();
-		assert_int_equal(fdfs_upload_slave(
-					 client, &master, "_1", "png", SPAN("x"), &slave, &err),
+		assert_int_equal(
+			fdfs_upload_slave(client, &master, "_1", "png", SPAN("x"), &slave, &err),
 			-1);
 		assert_int_equal(err.code, told[i].code);
 		stage_down();
