@@ -58,7 +58,7 @@ static bool is_final(enum err_code code, enum delivery_holds holds)
 	       (code == ERR_NOT_FOUND && holds == DELIVERY_SURELY);
 }
 
-static int find(const struct delivery *delivery, const struct file_id *id,
+static int find(const struct delivery *delivery, const struct file_id *id, unsigned flags,
 	struct delivery_picture *picture, struct err *err)
 {
 	err_set(err, ERR_NOT_FOUND, "no source has the group and path of this id");
@@ -68,9 +68,12 @@ static int find(const struct delivery *delivery, const struct file_id *id,
 
 		if (holds == DELIVERY_NEVER)
 			continue;
-		if (source->read(source->context, id, delivery->sendfile_from, picture, err) == 0)
+		if (source->read(
+			    source->context, id, flags, delivery->sendfile_from, picture, err) == 0)
 			return 0;
 		buf_clear(picture->content);
+		if (err->code == ERR_WOULD_BLOCK && (flags & ENGINE_NO_WAIT))
+			return -1;
 		if (is_final(err->code, holds))
 			break;
 	}
@@ -198,6 +201,7 @@ static void answer_picture(const struct http_request *request, const struct targ
 	if (is_known(request, facts)) {
 		drop_content(response);
 		response->status = 304;
+		response->omitted_len = facts->size;
 		put_validators(response, &target->id, facts);
 		return;
 	}
@@ -221,7 +225,7 @@ static void answer_picture(const struct http_request *request, const struct targ
 }
 
 int delivery_answer(const struct delivery *delivery, const struct http_request *request,
-	struct http_response *response, struct err *err)
+	unsigned flags, struct http_response *response, struct err *err)
 {
 	struct delivery_picture picture = { .content = &response->body };
 	struct target target;
@@ -231,7 +235,7 @@ int delivery_answer(const struct delivery *delivery, const struct http_request *
 		err_set(err, ERR_METHOD, "neither GET nor HEAD");
 	} else if (!target_parse(request->target, &target)) {
 		err_set(err, ERR_BAD_ID, "that is not the id of a picture");
-	} else if (find(delivery, &target.id, &picture, err) == 0) {
+	} else if (find(delivery, &target.id, flags, &picture, err) == 0) {
 		if (picture.place.len > 0) {
 			memcpy(response->file_path, picture.place.path, sizeof response->file_path);
 			response->file_offset = picture.place.offset;
@@ -240,6 +244,8 @@ int delivery_answer(const struct delivery *delivery, const struct http_request *
 		find_facts(&target.id, &picture, &facts);
 		answer_picture(request, &target, &facts, response);
 		return 0;
+	} else if (err->code == ERR_WOULD_BLOCK && (flags & ENGINE_NO_WAIT)) {
+		return -1;
 	} else if (err->code == ERR_GONE) {
 		/* Caches may keep this one for a while; it goes with the rest of the id. */
 		http_header(response, "xkey", "%s/%s", target.id.group, target.id.name);

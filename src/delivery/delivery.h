@@ -29,8 +29,9 @@ struct delivery_source {
 	/* Without asking anybody. */
 	enum delivery_holds (*holds)(void *context, const struct file_id *id);
 	/* 0, or -1 with err and nothing in `picture`.  A picture of at least `place_from`
-	 * bytes may come as a place; 0: never. */
-	int (*read)(void *context, const struct file_id *id, uint64_t place_from,
+	 * bytes may come as a place; 0: never.  With ENGINE_NO_WAIT in `flags`, ERR_WOULD_BLOCK
+	 * rather than wait for a disk, a peer, or a long computation. */
+	int (*read)(void *context, const struct file_id *id, unsigned flags, uint64_t place_from,
 		struct delivery_picture *picture, struct err *err);
 	void *context;
 };
@@ -43,6 +44,8 @@ struct delivery {
 
 /* Answer `request` in `response`, which is fresh or reset.  Returns 0, or -1 with the
  * reason for the log if the answer is a failure: `response` is complete in either case.
+ * With ENGINE_NO_WAIT in `flags` it may be -1 and ERR_WOULD_BLOCK, which is no answer:
+ * `response` is as it was, and a thread that may wait is to ask again without the flag.
  * Called by any thread. */
 int delivery_answer(const struct delivery *delivery, const struct http_request *request,
-	struct http_response *response, struct err *err);
+	unsigned flags, struct http_response *response, struct err *err);

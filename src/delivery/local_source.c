@@ -21,6 +21,7 @@ struct local_storage {
 	const char *group;
 	uint8_t source[4]; /* as in ids; zeros: not known */
 	_Atomic(struct engine *) engine;
+	bool borrowed; /* the engine is somebody else's, who closes it */
 	pthread_mutex_t opening;
 	int64_t retry_ms; /* not to be opened before; guarded by `opening` */
 };
@@ -63,13 +64,18 @@ static struct engine *open_engine(struct local_storage *storage, struct err *err
 
 /* The storage's engine, opened if need be; NULL with err if it cannot be now. */
 static struct engine *engine_of(
-	struct local_source *local, struct local_storage *storage, struct err *err)
+	struct local_source *local, struct local_storage *storage, unsigned flags, struct err *err)
 {
 	struct engine *engine = atomic_load_explicit(&storage->engine, memory_order_acquire);
 	int64_t now_ms;
 
 	if (engine != NULL)
 		return engine;
+	if (flags & ENGINE_NO_WAIT) {
+		err_set(err, ERR_WOULD_BLOCK, "storage %s is not open yet",
+			storage->settings->name);
+		return NULL;
+	}
 	pthread_mutex_lock(&storage->opening);
 	engine = atomic_load_explicit(&storage->engine, memory_order_relaxed);
 	now_ms = local->now_ms();
@@ -137,12 +143,12 @@ static int read_from(struct engine *engine, const struct file_id *id, unsigned f
 	return engine_get(engine, id, flags, picture->content, err);
 }
 
-static int local_read(void *context, const struct file_id *id, uint64_t place_from,
+static int local_read(void *context, const struct file_id *id, unsigned flags, uint64_t place_from,
 	struct delivery_picture *picture, struct err *err)
 {
 	enum delivery_holds holds;
 	struct local_storage *storage = storage_of(context, id, &holds);
-	struct engine *engine = engine_of(context, storage, err);
+	struct engine *engine = engine_of(context, storage, flags, err);
 
 	if (engine == NULL)
 		return -1;
@@ -153,11 +159,19 @@ static int local_read(void *context, const struct file_id *id, uint64_t place_fr
 		if (err->code != ERR_WOULD_BLOCK)
 			return -1;
 	}
+	if (flags & ENGINE_NO_WAIT)
+		return err_set(err, ERR_WOULD_BLOCK, "a disk has to be read");
 	fcgi_service_waits();
 	return read_from(engine, id, 0, place_from, picture, err);
 }
 
 struct local_source *local_source_new(const struct settings *settings, int64_t (*now_ms)(void))
+{
+	return local_source_beside(settings, NULL, NULL, now_ms);
+}
+
+struct local_source *local_source_beside(const struct settings *settings,
+	const struct storage_settings *own, struct engine *engine, int64_t (*now_ms)(void))
 {
 	struct local_source *local = calloc(1, sizeof *local);
 
@@ -171,13 +185,17 @@ struct local_source *local_source_new(const struct settings *settings, int64_t (
 		const struct storage_settings *from = &settings->storages[i];
 		struct local_storage *storage = &local->storages[local->count];
 
-		if (from->engine != 0) /* volume: the others keep nothing that can be read here */
+		/* volume: the others keep nothing that can be read here */
+		if (from != own && (from->engine != 0 || !settings->local_read))
 			continue;
 		storage->settings = from;
 		storage->group = from->group[0] != '\0' ? from->group : from->name;
 		find_source(from, storage->source);
 		pthread_mutex_init(&storage->opening, NULL);
 		storage->retry_ms = INT64_MIN;
+		storage->borrowed = from == own;
+		if (storage->borrowed)
+			atomic_store(&storage->engine, engine);
 		local->count++;
 	}
 	return local;
@@ -188,7 +206,8 @@ void local_source_free(struct local_source *local)
 	if (local == NULL)
 		return;
 	for (size_t i = 0; i < local->count; i++) {
-		engine_close(atomic_load(&local->storages[i].engine));
+		if (!local->storages[i].borrowed)
+			engine_close(atomic_load(&local->storages[i].engine));
 		pthread_mutex_destroy(&local->storages[i].opening);
 	}
 	free(local->storages);

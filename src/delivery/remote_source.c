@@ -10,9 +10,11 @@ static enum delivery_holds remote_holds(void *context, const struct file_id *id)
 	return DELIVERY_SURELY;
 }
 
-static int remote_read(void *context, const struct file_id *id, uint64_t place_from,
+static int remote_read(void *context, const struct file_id *id, unsigned flags, uint64_t place_from,
 	struct delivery_picture *picture, struct err *err)
 {
+	if (flags & ENGINE_NO_WAIT)
+		return err_set(err, ERR_WOULD_BLOCK, "a storage has to be asked");
 	fcgi_service_waits();
 	(void)place_from; /* the bytes come through a socket: they lie in no file here */
 	return fdfs_download(context, id, picture->content, err);

@@ -23,6 +23,7 @@ void http_response_reset(struct http_response *response)
 	response->file_path[0] = '\0';
 	response->file_offset = 0;
 	response->file_len = 0;
+	response->omitted_len = 0;
 }
 
 void http_header(struct http_response *response, const char *name, const char *format, ...)

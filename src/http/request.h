@@ -40,6 +40,7 @@ struct http_response {
 	struct buf body;
 	char file_path[512];
 	uint64_t file_offset, file_len;
+	uint64_t omitted_len; /* of 304: bytes that 200 would have had */
 };
 
 void http_response_init(struct http_response *response, size_t body_limit);

@@ -32,6 +32,10 @@ struct storage_settings {
 	int64_t reserved_space;      /* bytes that stay free on each store path's disk */
 	int64_t max_file_size;
 	int64_t upload_memory; /* for contents on their way in, all connections together */
+	char *http_listen;     /* HTTP, address to bind; empty: none */
+	int64_t http_threads;
+	int64_t http_connections;
+	int64_t http_memory; /* for contents on their way out over HTTP */
 };
 
 /* What each service that speaks framed packages has in its own section. */
@@ -136,6 +140,7 @@ struct settings {
 	struct conf_list varnish; /* host:port of every cache to purge */
 	char *public_url;         /* how clients reach it, for texts that are shown */
 	char *varnish_name;       /* -n of the local varnishd, for status */
+	int64_t fetch_from;       /* index into "lighttpd|storage" */
 
 	/* [http] */
 	char *gateway; /* host:port of lighttpd */

@@ -135,6 +135,9 @@ static int check_pair(
 	if (strcmp(a->listen, b->listen) == 0)
 		return err_set(err, ERR_CONFIG, "it listens on %s, as [storage %s] does", a->listen,
 			b->name);
+	if (a->http_listen[0] != '\0' && strcmp(a->http_listen, b->http_listen) == 0)
+		return err_set(err, ERR_CONFIG, "its http_listen is %s, as that of [storage %s]",
+			a->http_listen, b->name);
 	for (size_t i = 0; i < a->store_path.count; i++)
 		for (size_t j = 0; j < b->store_path.count; j++)
 			if (strcmp(a->store_path.items[i], b->store_path.items[j]) == 0)
@@ -146,15 +149,21 @@ static int check_pair(
 
 static int check_storages(struct settings *settings, struct err *err)
 {
+	bool over_http = settings->fetch_from == 0;
+
 	for (size_t i = 0; i < settings->storage_count; i++) {
 		struct storage_settings *storage = &settings->storages[i];
 		int result = check_storage(storage, err);
 
+		over_http = over_http || storage->http_listen[0] != '\0';
 		for (size_t j = 0; j < i && result == 0; j++)
 			result = check_pair(storage, &settings->storages[j], err);
 		if (result != 0)
 			return err_prefix(err, "[storage %s]", storage->name);
 	}
+	if (!over_http)
+		return err_set(err, ERR_CONFIG,
+			"[varnish] fetch_from is storage, but no [storage] has an http_listen");
 	return 0;
 }
 

@@ -109,6 +109,16 @@ static const struct conf_key keys[] = {
 	STORAGE_LIMITED(max_file_size, SIZE, "64M", K, G, "Greatest file that is taken in."),
 	STORAGE_LIMITED(upload_memory, SIZE, "256M", M, T,
 		"Memory for contents that are on their way in, all connections together."),
+	STORAGE(http_listen, ADDRESS, "",
+		"Address at which it answers GET and HEAD over HTTP itself, usually 127.0.0.1:8888 "
+		"or unix:/path; empty: it does not. fdfs.allow says who may use it."),
+	STORAGE_LIMITED(http_threads, INT, "2", 1, 64,
+		"Threads that wait for HTTP connections, any number of them each."),
+	STORAGE_LIMITED(http_connections, INT, "2048", 1, 1000000,
+		"Most HTTP connections at a time; more wait until one ends."),
+	STORAGE_LIMITED(http_memory, SIZE, "256M", 2 * M, T,
+		"Memory for pictures that are on their way out over HTTP; over half of it they "
+		"are sent from their volumes, over all of it requests are answered 503."),
 
 	KEY(download, listen, ADDRESS, download_listen, "unix:/run/picstore/download.sock",
 		"FastCGI socket of download.fcgi, as the web server's configuration names it."),
@@ -186,6 +196,9 @@ static const struct conf_key keys[] = {
 		"How clients reach the cache, for texts that show it."),
 	KEY(varnish, name, TEXT, varnish_name, "",
 		"Working folder or name (-n) of this machine's varnishd; empty: its default."),
+	CHOICE(varnish, fetch_from, fetch_from, "lighttpd", "lighttpd|storage",
+		"Where the cache that \"picstore up\" starts fetches pictures: through lighttpd and "
+		"download.fcgi, or straight from the storages that have an http_listen."),
 
 	KEY(http, gateway, ADDRESS, gateway, "127.0.0.1:8080",
 		"Where the web server behind the cache listens."),

@@ -84,6 +84,7 @@ class Installation:
         self.base = free_port_base()
         self.varnish, self.lighttpd, self.tracker = self.base + 1, self.base + 2, self.base + 3
         self.storage = {"g01": self.base + 4, "g02": self.base + 5}
+        self.http = {"g01": self.base + 82, "g02": self.base + 83}
         self.admin_proxy = self.base + 72
         self.del_svr = [self.base + 73, self.base + 74]
         self.sess_check_svr = self.base + 80

@@ -8,9 +8,31 @@ import pytest
 import fdfs
 import pictures
 import web
+from installation import Installation
 from wait import until
 
 BOTH_SIDES = 16 * 1024  # below: the bytes go through FastCGI; above: lighttpd sends a slice
+
+
+@pytest.fixture(scope="module", params=["lighttpd", "storage"])
+def stack(request, shared):
+    """Both ways that Varnish may fetch."""
+    if request.param == "lighttpd":
+        yield shared
+        return
+    straight = Installation({("varnish", "fetch_from"): "storage",
+                             ("storage g01", "http_listen"): "127.0.0.1:3"})
+    straight.settings["storage g02", "http_listen"] = f"unix:{straight.scratch}/g02-http.sock"
+    straight.scratch.chmod(0o777)
+    try:
+        yield straight.start("--no-self-test")
+    finally:
+        straight.remove()
+
+
+@pytest.fixture
+def session_key(stack):
+    return stack.token()
 
 
 @pytest.fixture(scope="module", params=["small", "large"])

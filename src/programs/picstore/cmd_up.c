@@ -1,4 +1,5 @@
 /* cmd_up.c - picstore up: every part on this machine, until Ctrl-C. */
+#include "core/address.h"
 #include "programs/picstore/commands.h"
 #include "programs/picstore/up_config.h"
 #include "programs/picstore/up_home.h"
@@ -52,8 +53,17 @@ static void show_log(const struct up_place *place, const struct up_part *part)
 		fprintf(stderr, "    %s", tail[i % TAIL_LINES_MAX]);
 }
 
-static int check_ports(const struct up_parts *parts, struct err *err)
+static int check_ports(
+	const struct up_parts *parts, const struct settings *settings, struct err *err)
 {
+	for (size_t i = 0; i < settings->storage_count; i++) {
+		const char *http = settings->storages[i].http_listen;
+		struct address address;
+
+		if (address_parse(http, &address) && !address.is_unix &&
+			up_port_free("a storage's HTTP", http, err) < 0)
+			return -1;
+	}
 	for (size_t i = 0; i < parts->count; i++)
 		if (parts->part[i].is_port &&
 			up_port_free(parts->part[i].label, parts->part[i].where, err) < 0)
@@ -176,7 +186,7 @@ static int up_run(struct cli *cli, const struct args *args)
 	}
 	if (status == 0) {
 		up_parts_list(&parts, settings);
-		status = check_ports(&parts, &err);
+		status = check_ports(&parts, settings, &err);
 	}
 	/* Nothing that lasts is written before it is sure that nobody is in the way. */
 	if (status == 0)

@@ -18,6 +18,7 @@ enum {
 	PORT_CUT_SVR = 77,
 	PORT_SESS_CHECK_SVR = 80,
 	PORT_METADATA_DBSVR = 81,
+	PORT_STORAGE_HTTP = 82, /* and on */
 };
 
 static const char first_text[] =
@@ -44,10 +45,12 @@ static const char first_text[] =
 	"# behind the ones that are there.\n"
 	"[storage g01]\n"
 	"listen = 127.0.0.1:23000\n"
+	"http_listen = 127.0.0.1:8888\n"
 	"store_path = ../data/g01\n"
 	"\n"
 	"[storage g02]\n"
 	"listen = 127.0.0.1:23001\n"
+	"http_listen = 127.0.0.1:8889\n"
 	"store_path = ../data/g02\n"
 	"\n"
 	"[download]\n"
@@ -141,6 +144,10 @@ static void set_ports(struct buf *text, const struct settings *settings, int64_t
 
 		snprintf(section, sizeof section, "storage %s", storage->name);
 		set_port(text, section, "listen", storage->listen, base + 4 + (int64_t)i);
+		if (storage->http_listen[0] != '\0' &&
+			strncmp(storage->http_listen, "unix:", 5) != 0)
+			set_port(text, section, "http_listen", storage->http_listen,
+				base + PORT_STORAGE_HTTP + (int64_t)i);
 	}
 	set_port(text, "admin_proxy", "listen", settings->proxy.listen, base + PORT_ADMIN_PROXY);
 	if (strcmp(settings->ontime_proxy, settings->proxy.listen) == 0)

@@ -2,6 +2,7 @@
 
 #include "core/address.h"
 #include "programs/picstore/files.h"
+#include "programs/picstore/up_vcl.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -297,32 +298,13 @@ static int write_lighttpd(
 	return write_file(place->run, "lighttpd-local.conf", false, &text, err);
 }
 
-static int write_vcl(const struct up_place *place, struct err *err)
+static int write_vcl(
+	const struct up_place *place, const struct settings *settings, struct err *err)
 {
 	struct buf text;
 
 	buf_init(&text, FILE_MAX);
-	buf_put_str(&text,
-		"vcl 4.1;\n# Written by \"picstore up\" at each start.\n"
-		"probe gateway_probe {\n"
-		"\t.request = \"GET / HTTP/1.1\" \"Host: probe\" \"Connection: close\";\n"
-		"\t.expected_response = 404;\n"
-		"\t.interval = 300ms; .timeout = 1s;\n"
-		"\t.window = 4; .threshold = 3; .initial = 3;\n"
-		"}\n");
-	for (size_t i = 0; i < 2; i++)
-		buf_printf(&text,
-			"backend %s {\n"
-			"\t.path = \"%s/gateway.sock\";\n"
-			"\t.probe = gateway_probe;\n"
-			"\t.connect_timeout = 2s; .first_byte_timeout = 60s;\n"
-			"\t.between_bytes_timeout = 30s; .max_connections = 1000;\n"
-			"}\n",
-			i == 0 ? "gateway" : "uploads", place->sockets);
-	buf_printf(&text,
-		"acl purgers { \"127.0.0.1\"; \"::1\"; }\n"
-		"include \"%s/picstore.vcl\";\n",
-		place->share);
+	up_vcl_put(place, settings, &text);
 	return write_file(place->run, "picstore-local.vcl", false, &text, err);
 }
 
@@ -336,7 +318,7 @@ int up_parts_write(const struct up_parts *parts, const struct up_place *place,
 	unlink(events);
 	if (mkfifo(events, 0600) != 0)
 		return err_errno(err, "cannot make %s", events);
-	if (write_lighttpd(place, settings, err) < 0 || write_vcl(place, err) < 0)
+	if (write_lighttpd(place, settings, err) < 0 || write_vcl(place, settings, err) < 0)
 		return -1;
 	for (size_t i = 0; i < parts->count; i++)
 		if (write_service(place, &parts->part[i], settings, err) < 0)

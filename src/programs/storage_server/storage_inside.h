@@ -2,6 +2,7 @@
 #pragma once
 
 #include "fdfs/fdfs_server.h"
+#include "programs/storage_server/storage_http.h"
 #include "programs/storage_server/storage_report.h"
 #include "programs/storage_server/storage_requests.h"
 #include "service/service.h"
@@ -26,6 +27,7 @@ struct storage {
 	struct net_timer *timer;
 	struct engine *engine;
 	struct names *names[ENGINE_ANY_PATH]; /* of each store path */
+	struct storage_http *http; /* NULL: it is not configured */
 	struct storage_report *report;
 	_Atomic int64_t full_ms; /* when the engine was full; clock_mono_ms() */
 	int64_t started;         /* Unix seconds */

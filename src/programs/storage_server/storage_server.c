@@ -59,6 +59,17 @@ struct service_counter storage_counters[STORAGE_COUNTERS] = {
 	[STORAGE_TOO_MANY] = COUNTER("too_many", false, "connections over max_connections"),
 	[STORAGE_TIMEOUTS] = COUNTER("timeouts", false, "connections closed for their silence"),
 	[STORAGE_BROKEN] = COUNTER("broken", false, "connections ended within a request"),
+	[STORAGE_HTTP_CONNECTIONS] = COUNTER("http_connections", true, "open HTTP connections"),
+	[STORAGE_HTTP_TIMEOUTS] = COUNTER("http_timeouts", false, "HTTP connections cut, too slow"),
+#define HTTP(figure, name, help) [STORAGE_HTTP_FIGURES + figure] = COUNTER(name, false, help)
+	HTTP(DELIVERY_PICTURES, "http_pictures", "pictures sent over HTTP, parts included"),
+	HTTP(DELIVERY_BYTES, "http_bytes_out", "bytes of pictures sent over HTTP"),
+	HTTP(DELIVERY_SLICES, "http_slices", "pictures sent over HTTP out of a volume"),
+	HTTP(DELIVERY_UNCHANGED, "http_unchanged", "answers 304: the client has the picture"),
+	HTTP(DELIVERY_MISSING, "http_missing", "answers 404 and 410"),
+	HTTP(DELIVERY_REFUSED, "http_refused", "answers 400, 405 and 416"),
+	HTTP(DELIVERY_CORRUPT, "http_corrupt", "answers 502: bytes that did not match"),
+	HTTP(DELIVERY_FAILED, "http_failed", "HTTP requests that failed for other reasons"),
 };
 
 static int64_t counted(enum storage_counter which)
@@ -258,7 +269,9 @@ int storage_listen(struct service_context *context, struct err *err)
 		return -1;
 	storage->fd = bind_listen(context->listen != NULL ? context->listen : storage->own->listen,
 		0660, BACKLOG, err);
-	return storage->fd < 0 ? -1 : 0;
+	if (storage->fd < 0)
+		return -1;
+	return storage_http_listen(storage->own, &storage->http, err);
 }
 
 static struct engine *open_engine(struct storage *storage, struct err *err)
@@ -358,6 +371,9 @@ int storage_open(struct service_context *context, struct err *err)
 		return -1;
 	if (serve(storage, err) != 0)
 		return -1;
+	if (storage->http != NULL && storage_http_open(storage->http, settings, storage->engine,
+					     &storage->allow, err) != 0)
+		return -1;
 	log_info("group %s at %s:%u, source %s in ids", storage->limits.group, storage->address.ip,
 		storage->address.port, storage->source_text);
 	storage->report = storage_report_start(&report, err);
@@ -376,6 +392,7 @@ void storage_stop(struct service_context *context)
 	struct storage *storage = context->state;
 
 	storage_report_end(storage->report); /* nobody is sent here from now on */
+	storage_http_stop(storage->http);
 	net_loop_stop(storage->loop);
 }
 
@@ -405,6 +422,7 @@ void storage_close(struct service_context *context)
 	storage_report_free(storage->report);
 	net_timer_free(storage->timer);
 	net_loop_free(storage->loop);
+	storage_http_free(storage->http);
 	engine_close(storage->engine);
 	for (size_t i = 0; i < storage->limits.path_count; i++)
 		names_close(storage->names[i]);

@@ -1,6 +1,7 @@
 /* storage_server.h - the storage as a service: sockets, engine, reports to trackers. */
 #pragma once
 
+#include "delivery/delivery_report.h"
 #include "service/service.h"
 
 enum storage_counter {
@@ -36,6 +37,10 @@ enum storage_counter {
 	STORAGE_TOO_MANY,
 	STORAGE_TIMEOUTS,
 	STORAGE_BROKEN,
+	STORAGE_HTTP_CONNECTIONS,
+	STORAGE_HTTP_TIMEOUTS,
+	STORAGE_HTTP_FIGURES, /* by delivery_figure */
+	STORAGE_HTTP_LAST = STORAGE_HTTP_FIGURES + DELIVERY_FIGURES - 1,
 	STORAGE_COUNTERS,
 };
 

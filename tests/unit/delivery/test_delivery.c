@@ -19,7 +19,7 @@ struct stub {
 	enum delivery_holds holds;
 	enum err_code code;
 	struct span content;
-	bool as_place;
+	bool as_place, waits;
 	int reads;
 };
 
@@ -29,13 +29,15 @@ static enum delivery_holds stub_holds(void *context, const struct file_id *id)
 	return ((struct stub *)context)->holds;
 }
 
-static int stub_read(void *context, const struct file_id *id, uint64_t place_from,
-	struct delivery_picture *picture, struct err *err)
+static int stub_read(void *context, const struct file_id *id, unsigned flags,
+	uint64_t place_from, struct delivery_picture *picture, struct err *err)
 {
 	struct stub *stub = context;
 
 	(void)id;
 	stub->reads++;
+	if (stub->waits && (flags & ENGINE_NO_WAIT))
+		return err_set(err, ERR_WOULD_BLOCK, "the disk is slow");
 	if (stub->code != ERR_NONE)
 		return err_set(err, stub->code, "host 10.0.0.1 says so");
 	if (place_from > 0 && stub->as_place) {
@@ -62,7 +64,7 @@ static int answer2(struct stub *a, struct stub *b, const struct http_request *re
 
 	http_response_fini(&response);
 	http_response_init(&response, 4096);
-	return delivery_answer(&delivery, request, &response, &error);
+	return delivery_answer(&delivery, request, 0, &response, &error);
 }
 
 static struct stub cat(void)
@@ -399,4 +401,25 @@ TEST(finds_nothing_where_no_source_has_the_group)
 
 	assert_int_equal(answer2(&stub, NULL, &request), -1);
 	assert_int_equal(response.status, 404);
+}
+
+TEST(is_no_answer_where_it_would_have_to_wait)
+{
+	struct stub first = { .holds = DELIVERY_PERHAPS, .code = ERR_NOT_FOUND };
+	struct stub second = cat();
+	struct delivery_source sources[] = { { stub_holds, stub_read, &first },
+		{ stub_holds, stub_read, &second } };
+	struct delivery delivery = { sources, 2, 1 };
+	struct http_request request = get("/" ID);
+
+	second.waits = true;
+	http_response_fini(&response);
+	http_response_init(&response, 4096);
+	assert_int_equal(
+		delivery_answer(&delivery, &request, ENGINE_NO_WAIT, &response, &error), -1);
+	assert_int_equal(error.code, ERR_WOULD_BLOCK);
+	assert_int_equal(response.status, 0);
+	assert_int_equal(response.header.len + response.body.len, 0);
+	assert_int_equal(delivery_answer(&delivery, &request, 0, &response, &error), 0);
+	body_is(PIXELS);
 }

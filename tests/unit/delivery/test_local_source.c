@@ -63,7 +63,7 @@ static enum err_code read_code(struct setup *setup, const struct file_id *id, ui
 
 	buf_clear(&setup->content);
 	setup->picture.place.len = 0;
-	if (setup->source.read(setup->source.context, id, place_from, &setup->picture, &err) == 0)
+	if (setup->source.read(setup->source.context, id, 0, place_from, &setup->picture, &err) == 0)
 		return ERR_NONE;
 	assert_int_not_equal(err.code, ERR_NONE);
 	return err.code;
@@ -202,5 +202,47 @@ TEST(leaves_other_engines_alone)
 	set_up(&setup, "engine = faulty\n");
 	id = kit_put(&setup.kit, 1000, 7);
 	assert_int_equal(holds(&setup, &id), DELIVERY_NEVER);
+	tear_down(&setup);
+}
+
+TEST(a_storage_reads_from_its_own_engine)
+{
+	struct setup setup;
+	struct file_id id;
+
+	set_up(&setup, "[download]\nlocal_read = no\n");
+	local_source_free(setup.local);
+	setup.local = local_source_beside(
+		setup.settings, &setup.settings->storages[0], setup.kit.engine, clock_here);
+	setup.source = local_source_entry(setup.local);
+	id = kit_put(&setup.kit, 20000, 2);
+	assert_int_equal(holds(&setup, &id), DELIVERY_SURELY);
+	assert_int_equal(read_code(&setup, &id, 0), ERR_NONE);
+	assert_int_equal(setup.content.len, 20000);
+	tear_down(&setup); /* which closes the engine, once */
+}
+
+TEST(does_not_open_or_compute_long_for_who_may_not_wait)
+{
+	struct setup setup;
+	struct file_id small, large;
+	struct err err;
+
+	set_up(&setup, "");
+	small = kit_put(&setup.kit, 100, 2);
+	large = kit_put(&setup.kit, 2 << 20, 2);
+	assert_int_equal(setup.source.read(setup.source.context, &small, ENGINE_NO_WAIT, 0,
+				 &setup.picture, &err),
+		-1);
+	assert_int_equal(err.code, ERR_WOULD_BLOCK); /* nobody has opened the volumes yet */
+	assert_int_equal(read_code(&setup, &small, 0), ERR_NONE);
+	buf_clear(&setup.content);
+	assert_int_equal(setup.source.read(setup.source.context, &small, ENGINE_NO_WAIT, 0,
+				 &setup.picture, &err),
+		0);
+	assert_int_equal(setup.source.read(setup.source.context, &large, ENGINE_NO_WAIT, 1,
+				 &setup.picture, &err),
+		-1);
+	assert_int_equal(err.code, ERR_WOULD_BLOCK);
 	tear_down(&setup);
 }

@@ -48,7 +48,7 @@ static void start(void)
 	assert_int_equal(download_listen(&fixture.context, &err), 0);
 	assert_int_equal(download_open(&fixture.context, &err), 0);
 	assert_int_equal(pthread_create(&fixture.thread, NULL, run, NULL), 0);
-	for (int i = 0; i < DOWNLOAD_FIGURES; i++)
+	for (int i = 0; i < DELIVERY_FIGURES; i++)
 		download_counters[i].value = 0;
 }
 
@@ -149,7 +149,7 @@ static void expect_id(const struct file_id *id, const char *status, const char *
 	expect(target, status, line);
 }
 
-static int64_t figure(enum download_figure which)
+static int64_t figure(enum delivery_figure which)
 {
 	return download_counters[which].value;
 }
@@ -163,9 +163,9 @@ TEST(hands_out_pictures_and_counts_them)
 	large = kit_put(&fixture.kit, 20000, 2);
 	expect_id(&small, "Status: 200", "Content-Length: 1000\r\n");
 	expect_id(&large, "Status: 200", "X-Sendfile2: ");
-	assert_int_equal(figure(DOWNLOAD_PICTURES), 2);
-	assert_int_equal(figure(DOWNLOAD_SLICES), 1);
-	assert_int_equal(figure(DOWNLOAD_BYTES), 21000);
+	assert_int_equal(figure(DELIVERY_PICTURES), 2);
+	assert_int_equal(figure(DELIVERY_SLICES), 1);
+	assert_int_equal(figure(DELIVERY_BYTES), 21000);
 	stop();
 }
 
@@ -190,11 +190,11 @@ TEST(tells_the_failures_apart)
 	expect_id(&unknown, "Status: 404", "\"not_found\"");
 	expect_id(&elsewhere, "Status: 503", "Retry-After: 5\r\n");
 	expect("/download.fcgi/x", "Status: 400", "\"bad_id\"");
-	assert_int_equal(figure(DOWNLOAD_PICTURES), 0);
-	assert_int_equal(figure(DOWNLOAD_MISSING), 2);
-	assert_int_equal(figure(DOWNLOAD_CORRUPT), 1);
-	assert_int_equal(figure(DOWNLOAD_FAILED), 1);
-	assert_int_equal(figure(DOWNLOAD_REFUSED), 1);
+	assert_int_equal(figure(DELIVERY_PICTURES), 0);
+	assert_int_equal(figure(DELIVERY_MISSING), 2);
+	assert_int_equal(figure(DELIVERY_CORRUPT), 1);
+	assert_int_equal(figure(DELIVERY_FAILED), 1);
+	assert_int_equal(figure(DELIVERY_REFUSED), 1);
 	stop();
 }
 
