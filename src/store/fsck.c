@@ -2,6 +2,7 @@
 
 #include "store/disk.h"
 #include "store/engine.h"
+#include "store/fsck_names.h"
 #include "store/volume_change.h"
 #include "store/volume_list.h"
 #include "store/volume_walk.h"
@@ -197,6 +198,8 @@ static int check_store(struct run *run, const struct volume_store *store, struct
 	for (int number = -1;
 		!run->stop && (number = volume_list_next(store->folder, number)) >= 0;)
 		check_volume(run, store, (uint16_t)number);
+	if (!run->stop)
+		fsck_names(run->fsck, store, run->totals);
 	if (lock >= 0)
 		disk->close(lock);
 	return 0;

@@ -24,6 +24,8 @@ struct fsck_totals {
 	uint64_t unknown_bytes;            /* in blocks of no record */
 	uint64_t heads, ends;              /* damaged heads and end marks */
 	uint64_t repaired;                 /* of those, by this run */
+	uint64_t names, name_bytes;        /* files in names.db that can be got */
+	uint64_t metadata, stray_metadata; /* names that have some; of those, of deleted pictures */
 	uint64_t bytes, bytes_read;        /* of all volume files; walked so far */
 };
 

@@ -63,6 +63,11 @@ static int prepare(struct names_link *link, bool writer, struct err *err)
 			false },
 		{ &link->files, "SELECT name, size, crc, changed FROM files ORDER BY name", false },
 		{ &link->metadata_names, "SELECT name FROM metadata ORDER BY name", false },
+		{ &link->sound, "PRAGMA integrity_check(1)", false },
+		{ &link->lost,
+			"SELECT count(*) FROM chunks WHERE id >> 20 NOT IN"
+			" (SELECT number FROM files)",
+			false },
 		{ &link->add,
 			"INSERT INTO files (name, master, size, crc, changed)"
 			" VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -361,4 +366,40 @@ int names_walk(struct names *names, walk_found *found, void *context, struct err
 		result = walk(link->metadata_names, false, found, context, err);
 	names_end_read(link);
 	return result < 0 ? -1 : 0;
+}
+
+static int sound(struct names_link *link, struct err *err)
+{
+	char text[160];
+	int got = db_step(link->sound, err);
+
+	if (got != 1)
+		return got < 0 ? -1 : err_set(err, ERR_CORRUPT, "names.db cannot be checked");
+	db_text(link->sound, 0, text, sizeof text);
+	db_reset(link->sound);
+	if (strcmp(text, "ok") != 0)
+		return err_set(err, ERR_CORRUPT, "names.db: %s", text);
+	got = db_step(link->lost, err);
+	if (got == 1 && db_int(link->lost, 0) != 0)
+		err_set(err, ERR_CORRUPT, "names.db has %lld rows of no file",
+			(long long)db_int(link->lost, 0));
+	else if (got == 1)
+		got = 0;
+	db_reset(link->lost);
+	return got == 0 ? 0 : -1;
+}
+
+int names_sound(struct names *names, struct err *err)
+{
+	struct names_link *link;
+	int result;
+
+	if (names->missing)
+		return 0;
+	link = names_begin_read(names, err);
+	if (link == NULL)
+		return -1;
+	result = sound(link, err);
+	names_end_read(link);
+	return result;
 }

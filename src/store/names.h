@@ -105,3 +105,6 @@ int names_slaves(struct names *names, const char *name,
 int names_walk(struct names *names,
 	bool (*found)(void *context, const char *name, const struct names_stat *stat),
 	void *context, struct err *err);
+
+/* Is the database sound in itself?  Reads all of it. */
+int names_sound(struct names *names, struct err *err);

@@ -14,6 +14,7 @@ struct names_link {
 	pthread_mutex_t lock;
 	struct db *db;
 	struct db_query *find, *chunks, *metadata, *slaves, *files, *metadata_names;
+	struct db_query *sound, *lost;
 	/* Of the writer: */
 	struct db_query *add, *remove, *resize, *rename, *rename_masters, *rename_metadata;
 	struct db_query *put_chunk, *drop_chunks, *put_metadata, *drop_metadata;

@@ -1,6 +1,7 @@
 """What FastDFS finds by its name: slave files, appender files, metadata."""
 import base64
 import contextlib
+import json
 import sqlite3
 import struct
 import threading
@@ -350,6 +351,41 @@ def test_changed_bytes_are_never_sent(own):
         assert storage.download(slave, 0, 65_536) == (b"slave" * 20_000)[:65_536], "what is read is checked"
         assert storage.ask(fdfs.ACTIVE_TEST) == (0, b"")
     assert "corrupt" in own.log("storage_server-g01")
+
+
+def test_fsck_and_ls_know_what_has_a_name(own):
+    with fdfs.Client(own.storage["g01"]) as storage:
+        master = storage.upload(b"master")
+        slave = storage.upload_slave(master, "_1", b"slave" * 30_000, "jpg")
+        log = storage.upload_appender(b"log")
+        gone = storage.upload(b"gone")
+        for file_id in (master, slave, gone):
+            storage.set_metadata(file_id, b"a\x021")
+        storage.delete(gone)
+    listed = own.picstore("ls", "g01").stdout
+    assert {line.split("\t")[0]: line.split("\t")[1] for line in listed.splitlines()} \
+        == {master: "6", slave: "150000", log: "3"}
+    figures = fsck(own)
+    assert [figures[x] for x in ("clean", "names", "name_bytes", "metadata", "stray_metadata")] \
+        == [True, 2, 150_003, 2, 0]
+    with contextlib.closing(names_db(own)) as db:
+        db.execute("INSERT INTO metadata (name, text) VALUES (?, ?)", (fdfs.split(gone)[1].decode(), b"a\x021"))
+        db.commit()
+    assert fsck(own)["stray_metadata"] == 1 and fsck(own)["clean"]
+    own.down("storage_server-g01")
+    assert fsck(own, "--repair")["stray_metadata"] == 1
+    assert fsck(own)["stray_metadata"] == 0
+    with contextlib.closing(names_db(own)) as db:
+        db.execute("UPDATE chunks SET bytes = zeroblob(length(bytes)) WHERE id & 1048575 = 1")
+        db.execute("INSERT INTO chunks (id, crc, bytes) VALUES (1 << 50, 0, x'')")
+        db.commit()
+    figures = fsck(own)
+    assert not figures["clean"] and (figures["corrupt"], figures["names"], figures["unreadable"]) == (1, 1, 1)
+
+
+def fsck(installation, *options):
+    lines = installation.picstore("fsck", "--json", *options, "g01", check=False).stdout.splitlines()
+    return json.loads(lines[-1])
 
 
 def names_db(installation):

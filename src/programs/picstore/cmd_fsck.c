@@ -60,6 +60,10 @@ static void print_totals_json(const struct check *check, const struct fsck_total
 		{ "heads", totals->heads },
 		{ "ends", totals->ends },
 		{ "repaired", totals->repaired },
+		{ "names", totals->names },
+		{ "name_bytes", totals->name_bytes },
+		{ "metadata", totals->metadata },
+		{ "stray_metadata", totals->stray_metadata },
 		{ "bytes", totals->bytes },
 	};
 	json_t *line = json_object();
@@ -86,6 +90,9 @@ static void print_totals(const struct check *check, const struct fsck_totals *to
 	printf("%s: %s: %" PRIu64 " pictures of %s, volumes: %" PRIu64, check->storage->name,
 		fsck_clean(totals) ? "clean" : "NOT CLEAN", totals->pictures, size,
 		totals->volumes);
+	print_figure("files found by name", totals->names);
+	print_figure("with metadata", totals->metadata);
+	print_figure("of them deleted", totals->stray_metadata);
 	print_figure("deleted", totals->deleted);
 	print_figure("corrupt", totals->corrupt);
 	print_figure("volumes that cannot be read", totals->unreadable);

@@ -1,9 +1,12 @@
-/* cmd_ls.c - picstore ls: the pictures in the volumes of this machine.
+/* cmd_ls.c - picstore ls: the pictures in the volumes of this machine, and what is beside
+ * them in a names.db.
  *
  * There is no index: the volumes are walked, record by record, beside a storage_server
  * that may be running. */
+#include "core/clock.h"
 #include "photo/local_store.h"
 #include "programs/picstore/commands.h"
+#include "store/names.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -14,10 +17,30 @@ struct ls {
 	size_t corrupt;
 };
 
+static bool print_line(
+	const struct ls *ls, const struct file_id *file, uint64_t size, int64_t time, bool deleted)
+{
+	char id[FILE_ID_TEXT_MAX + 1], when[32];
+
+	file_id_format(file, id);
+	cli_time(time, ls->json, when);
+	if (ls->json) {
+		json_t *line = json_object();
+
+		json_object_set_new(line, "id", json_string(id));
+		json_object_set_new(line, "bytes", json_integer((json_int_t)size));
+		json_object_set_new(line, "time", json_string(when));
+		json_object_set_new(line, "deleted", json_boolean(deleted));
+		cli_json(line);
+	} else {
+		printf("%s\t%" PRIu64 "\t%s%s\n", id, size, when, deleted ? "\tdeleted" : "");
+	}
+	return ferror(stdout) == 0;
+}
+
 static bool print_one(void *context, const struct engine_found *found)
 {
 	struct ls *ls = context;
-	char id[FILE_ID_TEXT_MAX + 1], when[32];
 	bool deleted = found->what == ENGINE_FOUND_DELETED;
 
 	if (found->what == ENGINE_FOUND_CORRUPT) {
@@ -27,21 +50,39 @@ static bool print_one(void *context, const struct engine_found *found)
 	}
 	if (found->what == ENGINE_FOUND_TORN || (deleted && !ls->deleted))
 		return true;
-	file_id_format(&found->id, id);
-	cli_time(found->id.time, ls->json, when);
-	if (ls->json) {
-		json_t *line = json_object();
+	return print_line(ls, &found->id, found->id.size, found->id.time, deleted);
+}
 
-		json_object_set_new(line, "id", json_string(id));
-		json_object_set_new(line, "bytes", json_integer((json_int_t)found->id.size));
-		json_object_set_new(line, "time", json_string(when));
-		json_object_set_new(line, "deleted", json_boolean(deleted));
-		cli_json(line);
-	} else {
-		printf("%s\t%" PRIu64 "\t%s%s\n", id, found->id.size, when,
-			deleted ? "\tdeleted" : "");
+struct names_list {
+	struct ls *ls;
+	const char *group;
+};
+
+static bool print_name(void *context, const char *name, const struct names_stat *stat)
+{
+	const struct names_list *list = context;
+	struct file_id id;
+
+	if (stat == NULL) /* metadata: the files have all been listed */
+		return false;
+	return !file_id_parse_name(span_str(list->group), span_str(name), &id) ||
+	       print_line(list->ls, &id, stat->size, stat->changed, false);
+}
+
+/* Slaves and appenders. */
+static int list_names(struct ls *ls, const struct storage_settings *storage, struct err *err)
+{
+	struct names_list list = { ls, storage->group };
+	int result = 0;
+
+	for (size_t i = 0; i < storage->store_path.count && result == 0; i++) {
+		struct names *names = names_open(
+			storage->store_path.items[i], true, clock_unix, err);
+
+		result = names == NULL ? -1 : names_walk(names, print_name, &list, err);
+		names_close(names);
 	}
-	return ferror(stdout) == 0;
+	return result;
 }
 
 static int list_storage(struct ls *ls, const struct storage_settings *storage)
@@ -53,6 +94,8 @@ static int list_storage(struct ls *ls, const struct storage_settings *storage)
 	if (engine != NULL)
 		result = engine_walk(engine, 0, print_one, ls, &err);
 	engine_close(engine);
+	if (result == 0)
+		result = list_names(ls, storage, &err);
 	if (result == 0)
 		return CLI_OK;
 	cli_say(ls->cli, "[storage %s]: %s", storage->name, err.text);
