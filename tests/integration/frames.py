@@ -78,6 +78,7 @@ class BackEnd:
         self.requests = []  # (cmd, user, seq, body)
         self.lock = threading.Lock()
         self.socks = set()
+        self.pinged = set()  # those of them that a ping came on
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(("127.0.0.1", port))
@@ -106,12 +107,14 @@ class BackEnd:
                         self.requests.append((cmd, user, seq, body))
                     self.answer(self, sock, cmd, user, seq, body)
                 elif self.pings:
+                    self.pinged.add(sock)
                     sock.sendall(package(cmd, b"", user, seq))
         except (OSError, Closed):
             pass
         finally:
             with self.lock:
                 self.socks.discard(sock)
+                self.pinged.discard(sock)
             sock.close()
 
     def hang_up(self):

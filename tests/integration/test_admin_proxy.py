@@ -17,7 +17,20 @@ import frames
 import pictures
 from frames import CUT, DELETE_LATER, DELETE_NOW, METADATA, PING, SESSION, BackEnd, package
 from proxy import Proxy, free_port
+from service import Service
 from wait import until
+
+
+@pytest.fixture
+def services():
+    made = []
+
+    def make(*args):
+        made.append(Service(*args))
+        return made[-1]
+    yield make
+    for service in made:
+        service.remove()
 
 
 @pytest.fixture
@@ -219,6 +232,21 @@ def test_one_that_answers_checks_only(make):
         for seq in range(3):
             assert client.ask(SESSION, b"", 1, seq) == (frames.UNKNOWN, b"")
     assert "answers no request in time" in proxy.log()
+
+
+def test_connections_that_carry_nothing_are_kept(make, services):
+    """Services close who never says anything; the proxy says something on each."""
+    back_end = make.back_end()
+    make.proxy({"cut_svr": [back_end]}, {"connections": 4})
+    until(lambda: len(back_end.socks) == 5 and back_end.pinged == back_end.socks,
+          "a ping came on the check's connection and on every other")
+    service = services("sess_check_svr", "[services]\ntimeout = 300ms\n"
+                       "[sess_check_svr]\nfolder = {scratch}/sessions\n").start()
+    make.proxy({"sess_check_svr": [f"127.0.0.1:{service.port}"]}, {"connections": 4}).wait_in(1)
+    with service.dial() as silent_one:
+        assert silent_one.recv(1) == b"", "closed, and later than the others would have been"
+    until(lambda: "silent for too long" in service.log(), "a line for that")
+    assert service.log().count("silent for too long") == 1, service.log()
 
 
 def test_replies_that_never_come_do_not_use_a_back_end_up(make):

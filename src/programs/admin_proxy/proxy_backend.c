@@ -63,6 +63,10 @@ static bool on_package(void *context, const struct package *package, struct span
 	struct proxy_slot *slot = proxy_seq_find(&lane->table, package->seq);
 	struct job *job;
 
+	if (lane->greeting && package->cmd == CMD_PING && package->seq == 0) {
+		lane->greeting = false;
+		return true;
+	}
 	if (slot == NULL)
 		return false;
 	job = slot->owner;
@@ -123,10 +127,22 @@ static void on_lane_closed(void *context, const char *why)
 	lane_ended(lane);
 }
 
+/* A server closes a connection that it never heard anything on, and a lane may have nothing
+ * to carry for hours: a ping makes it one that is idle between packages, which may stay. */
+static void greet(struct lane *lane)
+{
+	struct package ping = { .cmd = CMD_PING };
+
+	lane->greeting = true;
+	frame_link_send(lane->link, &ping, SPAN(""));
+}
+
 static void on_lane_connected(void *context)
 {
 	struct lane *lane = context;
 
+	if (conf_of(lane->backend)->ping)
+		greet(lane);
 	pool_go_on(lane->backend->pool);
 }
 
@@ -161,6 +177,7 @@ static void open_lanes(struct backend *backend, int64_t now)
 		if (lane->link != NULL || now < lane->open_at)
 			continue;
 		proxy_seq_init(&lane->table, conf->server_in_flight);
+		lane->greeting = false;
 		lane->link = open_link(backend, &lane_handler, lane);
 	}
 }

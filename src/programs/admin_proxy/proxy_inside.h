@@ -37,6 +37,7 @@ struct lane {
 	struct frame_link *link; /* NULL while it is closed */
 	struct proxy_seq table;  /* while it is open */
 	int64_t open_at;         /* not before, when it is closed */
+	bool greeting;           /* its first ping has not been answered */
 };
 
 struct backend {
