@@ -88,6 +88,19 @@ static int take_character(struct span *in, struct buf *escaped)
 	return value;
 }
 
+/* Characters that turn the direction of what follows, as in "gpj.exe" shown as "exe.jpg", or
+ * begin a new line where the name is shown: U+061C, U+200E, U+200F, U+2028 to U+202E, U+2066 to
+ * U+2069. */
+static bool misleads(const uint8_t *p, size_t len)
+{
+	if (len == 2)
+		return p[0] == 0xd8 && p[1] == 0x9c;
+	if (len != 3 || p[0] != 0xe2)
+		return false;
+	return (p[1] == 0x80 && (p[2] == 0x8e || p[2] == 0x8f || (p[2] >= 0xa8 && p[2] <= 0xae))) ||
+	       (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9);
+}
+
 /* Length of the well-formed UTF-8 sequence at `p`, of which `left` bytes may be read; 0
  * if there is none.  Overlong forms, surrogates and what is above U+10FFFF are none,
  * and neither are the C1 control characters. */
@@ -137,7 +150,7 @@ bool target_disposition(struct span name, struct buf *value)
 	for (size_t at = 0; ok && at < len;) {
 		size_t step = utf8_sequence(text + at, len - at);
 
-		ok = step > 0;
+		ok = step > 0 && !misleads(text + at, step);
 		at += step;
 	}
 	if (ok) {

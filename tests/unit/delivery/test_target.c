@@ -93,6 +93,8 @@ TEST(names_a_file)
 	disposes("it's(1)*.jpg", "it%27s%281%29%2A.jpg");
 	disposes("%e7%8c%AB.jpg", "%e7%8c%AB.jpg"); /* a cat in Chinese */
 	disposes("%F0%9F%98%BA", "%F0%9F%98%BA");
+	disposes("%E2%80%8C%E2%80%8D%E2%80%A7%E2%80%AF%E2%81%A5%E2%81%AA%D8%9B",
+		"%E2%80%8C%E2%80%8D%E2%80%A7%E2%80%AF%E2%81%A5%E2%81%AA%D8%9B"); /* neighbours */
 	disposes("%C2%A0%DF%BF%E0%A0%80%ED%9F%BF%EE%80%80%F4%8F%BF%BF",
 		"%C2%A0%DF%BF%E0%A0%80%ED%9F%BF%EE%80%80%F4%8F%BF%BF");
 }
@@ -103,11 +105,14 @@ TEST(refuses_names_that_could_do_harm)
 		"", "a%0d%0aSet-Cookie:x", "a%00b", "a%7F",
 		"a%C2%85b", /* a control character above ASCII */
 		"..%2Fb", "..%5Cb", "a%22b", "a\"b", "a/b", "a;b", "a b", "a%", "a%4", "a%4g",
-		"%FF", "%C0%AF",                 /* overlong */
-		"%E0%80%AF", "%ED%A0%80",        /* a surrogate */
-		"%F4%90%80%80",                  /* above the last code point */
-		"%C3",                           /* cut off */
-		"%E7%8C", "%80", "\xe7\x8c\xab", /* not escaped */
+		"%FF", "%C0%AF",          /* overlong */
+		"%E0%80%AF", "%ED%A0%80", /* a surrogate */
+		"%F4%90%80%80",           /* above the last code point */
+		"%C3",                    /* cut off */
+		"a%E2%80%AEgpj.exe",      /* turns the direction */
+		"%D8%9C", "%d8%9cx", "%E2%80%8E", "%E2%80%8F", "%E2%80%A8", "%E2%80%AA",
+		"%e2%80%ab", "%E2%80%AC", "%E2%80%AD", "%E2%81%A6", "%E2%81%A7", "%E2%81%A8",
+		"%E2%81%a9", "%E7%8C", "%80", "\xe7\x8c\xab", /* not escaped */
 	};
 	struct buf value;
 
