@@ -46,6 +46,7 @@ void fdfs_troubles_note(
 		[NET_REFUSED] = "refused: the address is not in fdfs.allow",
 		[NET_TOO_MANY] = "closed: over fdfs.max_connections",
 		[NET_TIMED_OUT] = "closed: nothing came or went for fdfs.network_timeout",
+		[NET_TOO_SLOW] = "closed: it was slow, and others waited for the memory it held",
 		[NET_BROKEN] = "ended in the middle of a request",
 	};
 	unsigned hidden;

@@ -157,11 +157,26 @@ void frame_conn_check(struct frame_conn *conn, int64_t now)
 			conn->write_deadline = now + conn->server->conf.timeout_ms;
 		}
 	}
+	if (conn->coming != NULL)
+		conn->coming->place.done = conn->coming_have;
 	if (!passed(conn->deadline, now) && !passed(conn->deadline_last, now) &&
 		!passed(conn->write_deadline, now))
 		return;
 	if (!conn->lingering)
 		frame_conn_trouble(conn->server, NET_TIMED_OUT, conn->peer);
+	frame_conn_close(conn);
+}
+
+void frame_conn_make_room(struct frame_server *server, int64_t now)
+{
+	struct net_place *place = net_budget_laggard(&server->bodies, now);
+	struct frame_conn *conn;
+
+	if (place == NULL)
+		return;
+	conn = ((struct frame_pending *)((char *)place - offsetof(struct frame_pending, place)))
+		       ->conn;
+	frame_conn_trouble(server, NET_TOO_SLOW, conn->peer);
 	frame_conn_close(conn);
 }
 
@@ -233,6 +248,7 @@ void frame_conn_accept(struct frame_server *server)
 	} else if (!shielded(conn)) {
 		frame_conn_close(conn);
 	} else {
+		conn->owner = net_listener_owner(&server->listener, &conn->uv);
 		frame_conn_expect(conn, server->conf.timeout_ms);
 		frame_conn_start_reading(conn);
 	}

@@ -44,6 +44,9 @@ void frame_conn_go_on(struct frame_server *server);
 /* Close it if a deadline has passed. */
 void frame_conn_check(struct frame_conn *conn, int64_t now);
 
+/* Close who sends slowest of those that hold up others. */
+void frame_conn_make_room(struct frame_server *server, int64_t now);
+
 /* Take no further package, and close it once those it has are answered. */
 void frame_conn_finish(struct frame_conn *conn);
 

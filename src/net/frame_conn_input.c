@@ -15,6 +15,7 @@ static void begin(struct frame_conn *conn)
 	struct frame_server *server = conn->server;
 
 	conn->coming = NULL;
+	pending->place.since = 0; /* the peer has done its part */
 	frame_conn_expect_nothing(conn);
 	frame_pending_append(conn, pending);
 	server->conf.handler->begin(server->conf.context, &pending->request);
@@ -33,6 +34,8 @@ static void expect_body(struct frame_conn *conn, uint32_t len)
 	conn->waiting = false;
 	frame_conn_expect(conn, conn->server->conf.timeout_ms);
 	conn->deadline_last = conn->deadline + len / SLOWEST_BYTES_PER_MS;
+	if (conn->coming != NULL)
+		conn->coming->place.since = frame_conn_now(conn);
 }
 
 static void on_body_room(struct net_place *place)
@@ -63,6 +66,7 @@ static void expect_request(struct frame_conn *conn, const struct package *packag
 	};
 	pending->conn = conn;
 	pending->len = len;
+	pending->place.owner = conn->owner;
 	conn->coming = pending;
 	conn->coming_have = 0;
 	if (len > NET_SMALL_BODY &&

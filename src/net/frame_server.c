@@ -14,6 +14,7 @@ static void look(void *context, int64_t now)
 		next = frame_conn_next(conn);
 		frame_conn_check(conn, now);
 	}
+	frame_conn_make_room(server, now);
 }
 
 static void on_prepare(uv_prepare_t *prepare)

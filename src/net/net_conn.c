@@ -7,7 +7,7 @@
 enum {
 	LINGER_MS = 2000,
 	STOP_MS = 10000,           /* a peer in the middle of something when the server stops */
-	SLOWEST_BYTES_PER_MS = 16, /* 16 KB/s: who sends a body slower is cut off */
+	SLOWEST_BYTES_PER_MS = 16, /* 16 KB/s: who sends or takes slower is cut off */
 };
 
 enum state { HEADER, WAITING, BODY, DRAIN, ANSWERING, WRITING, LINGER };
@@ -48,6 +48,7 @@ struct net_conn {
 	uv_write_t write;
 	uv_shutdown_t shutdown;
 	char peer[NET_PEER_MAX];
+	uint64_t owner; /* of what it holds of the budgets */
 };
 
 static void run(struct net_conn *conn);
@@ -66,6 +67,7 @@ static void expect_body(struct net_conn *conn)
 {
 	expect_within(conn, conn->server->timeout_ms);
 	conn->deadline_last = conn->deadline + (int64_t)(conn->body_len / SLOWEST_BYTES_PER_MS);
+	conn->body_place.since = now_ms(conn);
 }
 
 static void expect_nothing(struct net_conn *conn)
@@ -214,6 +216,7 @@ static void hand_over(struct net_conn *conn, bool drained)
 	struct net_request *request = &conn->request;
 
 	conn->state = ANSWERING;
+	conn->body_place.since = 0; /* the peer has done its part */
 	expect_nothing(conn);
 	request->drained = drained;
 	request->body = drained ? span_of(NULL, 0) : span_of(conn->body, (size_t)conn->body_len);
@@ -253,6 +256,7 @@ static void judge(struct net_conn *conn)
 	conn->header_have = 0;
 	conn->body_len = verdict.len;
 	conn->body_have = 0;
+	conn->body_place.owner = conn->owner;
 	if (verdict.what == NET_CLOSE) {
 		close_conn(conn);
 	} else if (verdict.what == NET_DRAIN) {
@@ -435,6 +439,8 @@ static void send_reply(struct net_conn *conn)
 	conn->write.data = conn;
 	conn->unsent = all;
 	expect_within(conn, conn->server->timeout_ms);
+	conn->deadline_last = conn->deadline + (int64_t)(all / SLOWEST_BYTES_PER_MS);
+	conn->reply_place.since = now_ms(conn);
 	if (uv_write(&conn->write, &conn->uv.stream, bufs, count, on_written) != 0) {
 		conn->broken = true;
 		answered(conn);
@@ -499,6 +505,7 @@ void net_reserve(struct net_request *request, uint64_t bytes, void *context,
 
 	conn->reserved = go;
 	conn->reserved_context = context;
+	conn->reply_place.owner = conn->owner;
 	if (net_budget_take(&conn->server->replies, &conn->reply_place, bytes, on_reply_room))
 		go(context, request);
 }
@@ -510,13 +517,26 @@ struct net_conn *net_conn_next(struct net_conn *conn)
 	return conn->next;
 }
 
+/* It is not ANSWERING: then the peer has done its part, or can do none. */
+static void cut_off(struct net_conn *conn, enum net_trouble why)
+{
+	if (conn->state != LINGER)
+		trouble(conn->server, why, conn->peer);
+	conn->broken = true;
+	close_conn(conn);
+}
+
 void net_conn_check(struct net_conn *conn, int64_t now)
 {
 	if (conn->closing || conn->deadline == 0)
 		return;
+	if (conn->state == BODY)
+		conn->body_place.done = conn->body_have;
 	if (conn->state == WRITING) {
 		size_t unsent = uv_stream_get_write_queue_size(&conn->uv.stream);
 
+		if (conn->reply_place.bytes > unsent)
+			conn->reply_place.done = conn->reply_place.bytes - unsent;
 		if (unsent != conn->unsent) {
 			conn->unsent = unsent;
 			conn->deadline = now + conn->server->timeout_ms;
@@ -524,10 +544,20 @@ void net_conn_check(struct net_conn *conn, int64_t now)
 	}
 	if (now < conn->deadline && (conn->deadline_last == 0 || now < conn->deadline_last))
 		return;
-	if (conn->state != LINGER)
-		trouble(conn->server, NET_TIMED_OUT, conn->peer);
-	conn->broken = true;
-	close_conn(conn);
+	cut_off(conn, NET_TIMED_OUT);
+}
+
+void net_conn_make_room(struct net_server *server, int64_t now)
+{
+	struct net_place *body = net_budget_laggard(&server->bodies, now);
+	struct net_place *reply = net_budget_laggard(&server->replies, now);
+
+	if (body != NULL)
+		cut_off((struct net_conn *)((char *)body - offsetof(struct net_conn, body_place)),
+			NET_TOO_SLOW);
+	if (reply != NULL)
+		cut_off((struct net_conn *)((char *)reply - offsetof(struct net_conn, reply_place)),
+			NET_TOO_SLOW);
 }
 
 void net_conn_finish(struct net_conn *conn)
@@ -556,6 +586,7 @@ static bool admit(struct net_conn *conn)
 		trouble(server, NET_TOO_MANY, conn->peer);
 		return false;
 	}
+	conn->owner = net_listener_owner(&server->listener, &conn->uv);
 	return true;
 }
 

@@ -40,6 +40,9 @@ void net_conn_accept(struct net_server *server);
 /* Close it if a deadline has passed. */
 void net_conn_check(struct net_conn *conn, int64_t now);
 
+/* Close who holds up others: the slowest of those that send, and of those that take. */
+void net_conn_make_room(struct net_server *server, int64_t now);
+
 /* Close it if nothing is under way, else after its answer. */
 void net_conn_finish(struct net_conn *conn);
 

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 enum {
@@ -58,6 +59,22 @@ bool net_listener_accept(
 {
 	init_stream(listener->is_unix, loop, stream, owner);
 	return uv_accept(&listener->uv.stream, &stream->stream) == 0;
+}
+
+uint64_t net_listener_owner(const struct net_listener *listener, const union net_stream *stream)
+{
+	struct sockaddr_storage address = { 0 };
+	int len = sizeof address;
+	uint64_t key = 0;
+
+	if (listener->is_unix ||
+		uv_tcp_getpeername(&stream->tcp, (struct sockaddr *)&address, &len) != 0)
+		return 0;
+	if (address.ss_family == AF_INET)
+		key = ((struct sockaddr_in *)&address)->sin_addr.s_addr;
+	else
+		memcpy(&key, &((struct sockaddr_in6 *)&address)->sin6_addr, sizeof key);
+	return (key * 0x9e3779b97f4a7c15U) >> 32; /* neighbours get different remainders */
 }
 
 bool net_listener_admit(const struct net_listener *listener, const union net_stream *stream,

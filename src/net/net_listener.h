@@ -30,3 +30,7 @@ bool net_listener_accept(struct net_listener *listener, struct net_loop *loop,
  * `allow` (NULL: everybody is), or gone, when `peer` is empty. */
 bool net_listener_admit(const struct net_listener *listener, const union net_stream *stream,
 	const struct allow *allow, char *peer, size_t size);
+
+/* A number that all connections from one address share (IPv6: from one /64), and few
+ * others. */
+uint64_t net_listener_owner(const struct net_listener *listener, const union net_stream *stream);

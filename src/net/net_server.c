@@ -14,6 +14,7 @@ static void look(void *context, int64_t now)
 		next = net_conn_next(conn);
 		net_conn_check(conn, now);
 	}
+	net_conn_make_room(server, now);
 }
 
 static void on_connection(uv_stream_t *listener, int status)

@@ -14,8 +14,12 @@
  *     see net_reserve.
  *   - A reply that the peer does not take is not followed by reading more requests.
  *   - A peer that sends nothing at all, stops within a request, or does not take its
- *     reply is closed after `timeout_ms`; one that sends its body slower than 16 KB/s
- *     likewise, in the end.  One that is idle after a whole request never is.
+ *     reply is closed after `timeout_ms`; one that sends its body or takes its reply
+ *     slower than 16 KB/s likewise, in the end.  One that is idle after a whole request
+ *     never is.
+ *   - While somebody waits for memory, one after the other of those who hold some and
+ *     would need more than ten seconds to be through is closed, the slowest first; and
+ *     turns are fair between addresses (net_budget.h).
  *   - Over `max_connections`, and from addresses that are not allowed, connections are
  *     accepted and closed.
  *
@@ -64,7 +68,8 @@ enum net_trouble {
 	NET_REFUSED,  /* the address is not allowed */
 	NET_TOO_MANY, /* over max_connections */
 	NET_TIMED_OUT,
-	NET_BROKEN, /* the connection ended within a request */
+	NET_TOO_SLOW, /* and others waited for the memory that it held */
+	NET_BROKEN,   /* the connection ended within a request */
 	NET_TROUBLES,
 };
 

@@ -142,6 +142,10 @@ static void trouble(void *context, enum net_trouble what, const char *peer)
 		add(FRAME_BROKEN, 1);
 		log_info("%s closed: it was silent for too long", peer);
 		break;
+	case NET_TOO_SLOW:
+		add(FRAME_BROKEN, 1);
+		log_info("%s closed: it was slow, and others waited for the memory it held", peer);
+		break;
 	default:
 		add(FRAME_BROKEN, 1);
 		log_info("%s closed: it sent no whole package", peer);

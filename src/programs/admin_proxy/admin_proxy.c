@@ -89,6 +89,10 @@ static void trouble(void *context, enum net_trouble what, const char *peer)
 		admin_proxy_counters[PROXY_BROKEN].value++;
 		log_info("%s closed: it was silent or did not take its replies", peer);
 		break;
+	case NET_TOO_SLOW:
+		admin_proxy_counters[PROXY_BROKEN].value++;
+		log_info("%s closed: it was slow, and others waited for the memory it held", peer);
+		break;
 	default:
 		admin_proxy_counters[PROXY_BROKEN].value++;
 		log_info("%s closed: it sent no whole package", peer);
