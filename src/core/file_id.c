@@ -191,6 +191,8 @@ static bool size_field_ok(uint64_t field)
 {
 	if ((field & BIT_32BIT_SIZE) == 0)
 		return field >> 32 != 0 && field >> 55 == 0;
+	if ((field & BIT_TRUNK) != 0 && (field & BIT_APPENDER) != 0)
+		return false; /* an appender is never part of a trunk file */
 	return (field & ~(BIT_32BIT_SIZE | BIT_TRUNK | BIT_APPENDER | BITS_RANDOM | BITS_SIZE)) == 0;
 }
 

@@ -131,6 +131,7 @@ TEST(refuses_any_other_text)
 		"g-1/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768.jpg",
 		"group67890abcdefgh/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768.jpg",
 		"g01/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768.jpg/a",
+		"g01/M00/00/00/fwAAAmsC23SMZwdaAAAAAMv1Ohw705.log", /* trunk and appender at once */
 		"g01/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY7681", /* a prefix that could be pad */
 		"g01/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY",
 		"g01/M00/00/00/CgEBxVxREbn_UETXAAEqVyZGQRY768.jpg", /* bits that no one sets */
