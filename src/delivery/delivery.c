@@ -61,13 +61,15 @@ static bool is_final(enum err_code code, enum delivery_holds holds)
 static int find(const struct delivery *delivery, const struct file_id *id, unsigned flags,
 	struct delivery_picture *picture, struct err *err)
 {
-	err_set(err, ERR_NOT_FOUND, "no source has the group and path of this id");
+	bool asked = false;
+
 	for (size_t i = 0; i < delivery->source_count; i++) {
 		const struct delivery_source *source = &delivery->sources[i];
 		enum delivery_holds holds = source->holds(source->context, id);
 
 		if (holds == DELIVERY_NEVER)
 			continue;
+		asked = true;
 		if (source->read(
 			    source->context, id, flags, delivery->sendfile_from, picture, err) == 0)
 			return 0;
@@ -77,6 +79,8 @@ static int find(const struct delivery *delivery, const struct file_id *id, unsig
 		if (is_final(err->code, holds))
 			break;
 	}
+	if (!asked)
+		err_set(err, ERR_NOT_FOUND, "no source has the group and path of this id");
 	about_the_picture(err);
 	return -1;
 }

@@ -72,6 +72,8 @@ def files(shared):
     found["gone"] = put(shared, "g01", pictures.drawn(seed=3))
     with fdfs.Client(shared.storage["g01"]) as storage:
         storage.delete(found["gone"])
+        found["slave"] = storage.upload_slave(found["large"], "_s", pictures.drawn(seed=4), "jpg")
+        found["appender"] = storage.upload_appender(b"line\n" * 100)
     found["never there"] = found["small"][:20] + ("A" if found["small"][20] != "A" else "B") + found["small"][21:]
     found["unknown group"] = "g77" + found["small"][3:]
     found["unknown path"] = "g01/M07" + found["small"][7:]

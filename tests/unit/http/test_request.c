@@ -1,6 +1,11 @@
 #include "http/request.h"
 #include "unit.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <string.h>
 
 TEST(headers_are_lines)
@@ -52,4 +57,42 @@ TEST(every_status_that_we_send_has_a_reason)
 		assert_string_not_equal(
 			http_reason(err_http_status((enum err_code)code)), "Unknown");
 	assert_string_equal(http_reason(999), "Unknown");
+}
+
+/* Whether a header with that value ends the program. */
+static bool is_a_bug(const char *value)
+{
+	pid_t child = fork();
+	int status;
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		struct http_response response;
+		struct rlimit none = { 0 };
+
+		setrlimit(RLIMIT_CORE, &none);
+		close(STDERR_FILENO);
+		signal(SIGABRT, SIG_DFL);
+		http_response_init(&response, 0);
+		http_header(&response, "X-Test", "%s", value);
+		http_response_fini(&response);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return !(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+TEST(control_characters_in_a_header_are_a_bug)
+{
+	assert_false(is_a_bug("caf\xc3\xa9\ta b \x80\xff ~ and more than a word of it"));
+	for (size_t at = 0; at < 20; at++) {
+		static const char bad[] = "\n\r\x01\x1f\x7f";
+
+		for (const char *c = bad; *c != '\0'; c++) {
+			char value[] = "12345678901234567890";
+
+			value[at] = *c;
+			assert_true(is_a_bug(value));
+		}
+	}
 }
