@@ -26,6 +26,7 @@ STORAGE_CONF = """\
 listen = 127.0.0.1:{port}
 store_path = {home}/{group}
 engine = {engine}
+http_listen = 127.0.0.1:{http}
 """
 
 
@@ -42,6 +43,7 @@ class Storages:
         self.conf = os.path.join(home, "picstore.conf")
         self.log = os.path.join(home, "storages.log")
         self.ports = {group: free_port() for group in engines}
+        self.http_ports = {group: free_port() for group in engines}
         self.tracker_port = free_port()
         self.servers = {}
         for folder in ("run", "secret", *engines):
@@ -50,7 +52,8 @@ class Storages:
             conf.write(STORAGES_CONF.format(home=home, tracker=self.tracker_port))
             for group, engine in engines.items():
                 conf.write(STORAGE_CONF.format(
-                    home=home, group=group, port=self.ports[group], engine=engine))
+                    home=home, group=group, port=self.ports[group], engine=engine,
+                    http=self.http_ports[group]))
 
     def start_tracker(self):
         self.servers["tracker"] = Server(
@@ -111,7 +114,9 @@ listen = 127.0.0.1:{tracker}
 [storage g01]
 listen = 127.0.0.1:{storage}
 store_path = ../data/g01
+http_listen = unix:{home}/http.sock
 [varnish]
+fetch_from = {fetch_from}
 listen = 127.0.0.1:{public}
 servers = 127.0.0.1:{public}
 public_url = http://127.0.0.1:{public}
@@ -141,7 +146,7 @@ def give_away(home):
 class Chain:
     """Varnish, lighttpd, download.fcgi, tracker and storage, as users run them."""
 
-    def __init__(self, build, home, cache):
+    def __init__(self, build, home, cache, fetch_from="lighttpd"):
         ports = {name: free_port() for name in ("tracker", "storage", "public", "gateway",
                                                 "del_svr", "cs_del_svr")}
         self.ports = ports
@@ -150,7 +155,8 @@ class Chain:
         os.makedirs(os.path.join(home, "etc"))
         self.conf = os.path.join(home, "etc", "picstore.conf")
         with open(self.conf, "w", encoding="ascii") as conf:
-            conf.write(CHAIN_CONF.format(cache=cache, **ports))
+            conf.write(CHAIN_CONF.format(
+                cache=cache, home=home, fetch_from=fetch_from, **ports))
         give_away(home)
         up = Server([program(build, "picstore"), "up", "--no-self-test", "--home", home],
                     os.path.join(home, "up.log"))
