@@ -47,6 +47,7 @@ void fdfs_troubles_note(
 		[NET_TOO_MANY] = "closed: over fdfs.max_connections",
 		[NET_TIMED_OUT] = "closed: nothing came or went for fdfs.network_timeout",
 		[NET_TOO_SLOW] = "closed: it was slow, and others waited for the memory it held",
+		[NET_REPLACED] = "closed: it was idle, and fdfs.max_connections are open",
 		[NET_BROKEN] = "ended in the middle of a request",
 	};
 	unsigned hidden;

@@ -221,6 +221,42 @@ static bool shielded(struct frame_conn *conn)
 	return conn->session != NULL;
 }
 
+/* As in net_conn.c. */
+static enum net_worth worth(const struct frame_conn *conn, int64_t now)
+{
+	bool in_body = conn->coming != NULL || conn->skipping;
+
+	if (conn->closing || conn->lingering || conn->idle_since == 0 || conn->count > 0 ||
+		conn->out.len + conn->writing.len > 0)
+		return NET_WORTH_ALL;
+	if (!in_body && conn->header_have == 0)
+		return conn->known ? NET_WORTH_LITTLE : NET_WORTH_NOTHING;
+	if (conn->known || now - conn->idle_since < NET_BUDGET_GRACE_MS)
+		return NET_WORTH_ALL;
+	return in_body ? NET_WORTH_SOME : NET_WORTH_NOTHING;
+}
+
+static bool replace_one(struct frame_server *server)
+{
+	struct frame_conn *worst = NULL;
+	enum net_worth least = NET_WORTH_ALL;
+
+	for (struct frame_conn *conn = server->conns; conn != NULL; conn = conn->next) {
+		enum net_worth its = worth(conn, frame_conn_now(conn));
+
+		if (its < least ||
+			(its == least && worst != NULL && conn->idle_since <= worst->idle_since)) {
+			worst = conn;
+			least = its;
+		}
+	}
+	if (worst == NULL)
+		return false;
+	frame_conn_trouble(server, NET_REPLACED, worst->peer);
+	frame_conn_close(worst);
+	return true;
+}
+
 void frame_conn_accept(struct frame_server *server)
 {
 	struct frame_conn *conn = calloc(1, sizeof *conn);
@@ -242,13 +278,14 @@ void frame_conn_accept(struct frame_server *server)
 		if (conn->peer[0] != '\0')
 			frame_conn_trouble(server, NET_REFUSED, conn->peer);
 		frame_conn_close(conn);
-	} else if (server->count > server->conf.max_connections) {
+	} else if (server->count > server->conf.max_connections && !replace_one(server)) {
 		frame_conn_trouble(server, NET_TOO_MANY, conn->peer);
 		frame_conn_close(conn);
 	} else if (!shielded(conn)) {
 		frame_conn_close(conn);
 	} else {
 		conn->owner = net_listener_owner(&server->listener, &conn->uv);
+		conn->idle_since = frame_conn_now(conn);
 		frame_conn_expect(conn, server->conf.timeout_ms);
 		frame_conn_start_reading(conn);
 	}

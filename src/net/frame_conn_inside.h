@@ -65,6 +65,8 @@ struct frame_conn {
 	uv_shutdown_t shutdown;
 	size_t counted; /* of their bytes in server->unsent */
 	char peer[NET_PEER_MAX];
+	bool known;                   /* it has sent a whole package */
+	int64_t idle_since;           /* its last package, or its beginning; 0: not admitted */
 	uint64_t owner;               /* of what it holds of the budget */
 	void *session;                /* of the shield, if there is one */
 	struct sockaddr_storage from; /* if the handler has `admit`; ss_family 0: unix */

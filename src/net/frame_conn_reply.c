@@ -11,6 +11,8 @@ void frame_pending_append(struct frame_conn *conn, struct frame_pending *pending
 	*(conn->last == NULL ? &conn->first : &conn->last->next) = pending;
 	conn->last = pending;
 	conn->count++;
+	conn->known = true;
+	conn->idle_since = frame_conn_now(conn);
 	conn->server->in_flight++;
 }
 

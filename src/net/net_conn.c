@@ -48,7 +48,9 @@ struct net_conn {
 	uv_write_t write;
 	uv_shutdown_t shutdown;
 	char peer[NET_PEER_MAX];
-	uint64_t owner; /* of what it holds of the budgets */
+	uint64_t owner;     /* of what it holds of the budgets */
+	bool known;         /* it has sent a whole request */
+	int64_t idle_since; /* its last reply, or its beginning */
 };
 
 static void run(struct net_conn *conn);
@@ -378,6 +380,8 @@ static void answered(struct net_conn *conn)
 {
 	buf_fini(&conn->reply.body);
 	conn->state = HEADER;
+	conn->known = true;
+	conn->idle_since = now_ms(conn);
 	expect_nothing(conn);
 	give_back(conn);
 	if (conn->broken || conn->server->stopping)
@@ -571,6 +575,40 @@ void net_conn_finish(struct net_conn *conn)
 		conn->deadline_last = now_ms(conn) + STOP_MS;
 }
 
+/* How little is lost with it: see net_server.h. */
+static enum net_worth worth(const struct net_conn *conn, int64_t now)
+{
+	if (conn->closing || conn->idle_since == 0 || conn->state == ANSWERING ||
+		conn->state == WRITING || conn->state == LINGER)
+		return NET_WORTH_ALL;
+	if (conn->state == HEADER && conn->header_have == 0)
+		return conn->known ? NET_WORTH_LITTLE : NET_WORTH_NOTHING;
+	if (conn->known || now - conn->idle_since < NET_BUDGET_GRACE_MS)
+		return NET_WORTH_ALL;
+	return conn->state == HEADER ? NET_WORTH_NOTHING : NET_WORTH_SOME;
+}
+
+static bool replace_one(struct net_server *server)
+{
+	struct net_conn *worst = NULL;
+	enum net_worth least = NET_WORTH_ALL;
+
+	for (struct net_conn *conn = server->conns; conn != NULL; conn = conn->next) {
+		enum net_worth its = worth(conn, now_ms(conn));
+
+		/* From the youngest to the oldest. */
+		if (its < least ||
+			(its == least && worst != NULL && conn->idle_since <= worst->idle_since)) {
+			worst = conn;
+			least = its;
+		}
+	}
+	if (worst == NULL)
+		return false;
+	cut_off(worst, NET_REPLACED);
+	return true;
+}
+
 /* May the peer be here? */
 static bool admit(struct net_conn *conn)
 {
@@ -582,7 +620,7 @@ static bool admit(struct net_conn *conn)
 			trouble(server, NET_REFUSED, conn->peer);
 		return false;
 	}
-	if (server->count > server->max_connections) {
+	if (server->count > server->max_connections && !replace_one(server)) {
 		trouble(server, NET_TOO_MANY, conn->peer);
 		return false;
 	}
@@ -608,6 +646,7 @@ void net_conn_accept(struct net_server *server)
 	}
 	if (server->count > server->count_max)
 		server->count_max = server->count;
+	conn->idle_since = now_ms(conn);
 	expect_within(conn, server->timeout_ms);
 	start_reading(conn);
 }

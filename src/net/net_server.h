@@ -20,8 +20,10 @@
  *   - While somebody waits for memory, one after the other of those who hold some and
  *     would need more than ten seconds to be through is closed, the slowest first; and
  *     turns are fair between addresses (net_budget.h).
- *   - Over `max_connections`, and from addresses that are not allowed, connections are
- *     accepted and closed.
+ *   - From addresses that are not allowed connections are accepted and closed.  With
+ *     `max_connections` open, a new one takes the place of the one with which least is
+ *     lost (enum net_worth), of equals the one that is idle longest.  So nobody shuts
+ *     others out by taking all places.  If all are of use, the new one is closed.
  *
  * Everything happens in the loop's thread, except where "any thread" is said. */
 #pragma once
@@ -69,8 +71,17 @@ enum net_trouble {
 	NET_TOO_MANY, /* over max_connections */
 	NET_TIMED_OUT,
 	NET_TOO_SLOW, /* and others waited for the memory that it held */
+	NET_REPLACED, /* all places were taken, and it made no use of its own */
 	NET_BROKEN,   /* the connection ended within a request */
 	NET_TROUBLES,
+};
+
+/* Of connections, when all places are taken. */
+enum net_worth {
+	NET_WORTH_NOTHING, /* it never sent as much as a header, and had time to */
+	NET_WORTH_LITTLE,  /* idle after a whole request */
+	NET_WORTH_SOME,    /* sends its first body, longer than 2 s already */
+	NET_WORTH_ALL,     /* stays */
 };
 
 struct net_protocol {

@@ -1,7 +1,9 @@
 #include "service/frame_service.h"
 
 #include "core/address.h"
+#include "core/clock.h"
 #include "core/log.h"
+#include "core/log_limit.h"
 #include "net/bind.h"
 #include "service/frame_pool.h"
 
@@ -116,8 +118,13 @@ static void begin(void *context, struct frame_request *request)
 
 static void refused(void *context, const struct package *package, const char *peer, enum ret ret)
 {
+	static struct log_limit limit;
+	unsigned hidden;
+
 	(void)context;
 	add(FRAME_REFUSED, 1);
+	if (!log_limit_pass(&limit, clock_mono_ms(), &hidden))
+		return;
 	if (ret == RET_TOO_LARGE)
 		log_warn("command %u from %s refused: its package of %u bytes is over max_package",
 			package->cmd, peer, package->len);
@@ -125,31 +132,37 @@ static void refused(void *context, const struct package *package, const char *pe
 		log_warn("command %u from %s refused: it is none of ours", package->cmd, peer);
 }
 
+/* Any number of peers can cause these. */
 static void trouble(void *context, enum net_trouble what, const char *peer)
 {
+	static const struct {
+		enum frame_figure figure;
+		enum log_level level;
+		const char *text;
+	} kinds[NET_TROUBLES] = {
+		[NET_REFUSED] = { FRAME_REFUSED, LOG_WARN,
+			"refused: it is not on [services] allow" },
+		[NET_TOO_MANY] = { FRAME_REFUSED, LOG_WARN,
+			"refused: there are [services] max_connections already" },
+		[NET_TIMED_OUT] = { FRAME_BROKEN, LOG_INFO, "closed: it was silent for too long" },
+		[NET_TOO_SLOW] = { FRAME_BROKEN, LOG_INFO,
+			"closed: it was slow, and others waited for the memory it held" },
+		[NET_REPLACED] = { FRAME_BROKEN, LOG_INFO,
+			"closed: it was idle, and [services] max_connections are open" },
+		[NET_BROKEN] = { FRAME_BROKEN, LOG_INFO, "closed: it sent no whole package" },
+	};
+	static struct log_limit limits[NET_TROUBLES];
+	unsigned hidden;
+
 	(void)context;
-	switch (what) {
-	case NET_REFUSED:
-		add(FRAME_REFUSED, 1);
-		log_warn("%s refused: it is not on [services] allow", peer);
-		break;
-	case NET_TOO_MANY:
-		add(FRAME_REFUSED, 1);
-		log_warn("%s refused: there are %lld connections already", peer,
-			(long long)self.context->settings->services_max_connections);
-		break;
-	case NET_TIMED_OUT:
-		add(FRAME_BROKEN, 1);
-		log_info("%s closed: it was silent for too long", peer);
-		break;
-	case NET_TOO_SLOW:
-		add(FRAME_BROKEN, 1);
-		log_info("%s closed: it was slow, and others waited for the memory it held", peer);
-		break;
-	default:
-		add(FRAME_BROKEN, 1);
-		log_info("%s closed: it sent no whole package", peer);
-	}
+	add(kinds[what].figure, 1);
+	if (!log_limit_pass(&limits[what], clock_mono_ms(), &hidden))
+		return;
+	if (hidden > 0)
+		log_line(kinds[what].level, "%s %s (and %u more such lines left out)", peer,
+			kinds[what].text, hidden);
+	else
+		log_line(kinds[what].level, "%s %s", peer, kinds[what].text);
 }
 
 static const struct frame_handler handler = {

@@ -395,10 +395,23 @@ def test_a_thousand_idle_clients(make):
     until(lambda: proxy.figure("connections") == 0, "all have gone")
 
 
-def test_too_many_clients_are_refused(make):
+def test_one_client_too_many_takes_the_place_of_an_idle_one(make):
     proxy = make.proxy({}, {"max_connections": 3})
     clients = [proxy.client() for _ in range(3)]
     assert all(client.ask(PING)[0] == 0 for client in clients)
+    with proxy.client() as client:
+        assert client.ask(PING)[0] == 0
+    assert sum(client.sock.recv(1) == b"" for client in clients[:1]) == 1, "the oldest"
+    for client in clients:
+        client.close()
+
+
+def test_with_all_at_work_one_client_too_many_is_refused(make):
+    proxy = make.proxy({"cut_svr": [make.back_end(silent)]}, {"max_connections": 3}).wait_in(1)
+    clients = [proxy.client() for _ in range(3)]
+    for client in clients:
+        client.send(CUT)
+    until(lambda: proxy.figure("in_flight") == 3, "all are at work")
     with proxy.client() as client:
         assert client.sock.recv(1) == b""
     for client in clients:

@@ -75,28 +75,35 @@ static void refused(void *context, const struct package *package, const char *pe
 
 static void trouble(void *context, enum net_trouble what, const char *peer)
 {
+	static const struct {
+		enum proxy_figure figure;
+		enum log_level level;
+		const char *text;
+	} kinds[NET_TROUBLES] = {
+		[NET_REFUSED] = { PROXY_REFUSED, LOG_WARN,
+			"refused: it is on no list of [admin_proxy]" },
+		[NET_TOO_MANY] = { PROXY_REFUSED, LOG_WARN,
+			"refused: there are too many connections already" },
+		[NET_TIMED_OUT] = { PROXY_BROKEN, LOG_INFO,
+			"closed: it was silent or did not take its replies" },
+		[NET_TOO_SLOW] = { PROXY_BROKEN, LOG_INFO,
+			"closed: it was slow, and others waited for the memory it held" },
+		[NET_REPLACED] = { PROXY_BROKEN, LOG_INFO,
+			"closed: it was idle, and [admin_proxy] max_connections are open" },
+		[NET_BROKEN] = { PROXY_BROKEN, LOG_INFO, "closed: it sent no whole package" },
+	};
+	static struct log_limit limits[NET_TROUBLES];
+	unsigned hidden;
+
 	(void)context;
-	switch (what) {
-	case NET_REFUSED:
-		admin_proxy_counters[PROXY_REFUSED].value++;
-		log_warn("%s refused: it is on no list of [admin_proxy]", peer);
-		break;
-	case NET_TOO_MANY:
-		admin_proxy_counters[PROXY_REFUSED].value++;
-		log_warn("%s refused: there are too many connections already", peer);
-		break;
-	case NET_TIMED_OUT:
-		admin_proxy_counters[PROXY_BROKEN].value++;
-		log_info("%s closed: it was silent or did not take its replies", peer);
-		break;
-	case NET_TOO_SLOW:
-		admin_proxy_counters[PROXY_BROKEN].value++;
-		log_info("%s closed: it was slow, and others waited for the memory it held", peer);
-		break;
-	default:
-		admin_proxy_counters[PROXY_BROKEN].value++;
-		log_info("%s closed: it sent no whole package", peer);
-	}
+	admin_proxy_counters[kinds[what].figure].value++;
+	if (!log_limit_pass(&limits[what], clock_mono_ms(), &hidden))
+		return;
+	if (hidden > 0)
+		log_line(kinds[what].level, "%s %s (and %u more such lines left out)", peer,
+			kinds[what].text, hidden);
+	else
+		log_line(kinds[what].level, "%s %s", peer, kinds[what].text);
 }
 
 static bool admit(void *context, const struct sockaddr *peer)

@@ -310,6 +310,7 @@ static void count_troubles(struct fdfs_troubles *troubles)
 	troubles->counters[NET_REFUSED] = &storage_counters[STORAGE_REFUSED].value;
 	troubles->counters[NET_TOO_MANY] = &storage_counters[STORAGE_TOO_MANY].value;
 	troubles->counters[NET_TIMED_OUT] = &storage_counters[STORAGE_TIMEOUTS].value;
+	troubles->counters[NET_REPLACED] = &storage_counters[STORAGE_TOO_MANY].value;
 	troubles->counters[NET_TOO_SLOW] = &storage_counters[STORAGE_TIMEOUTS].value;
 	troubles->counters[NET_BROKEN] = &storage_counters[STORAGE_BROKEN].value;
 }

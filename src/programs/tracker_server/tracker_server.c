@@ -221,6 +221,7 @@ static void count_troubles(struct fdfs_troubles *troubles)
 	troubles->counters[NET_REFUSED] = &tracker_counters[TRACKER_REFUSED].value;
 	troubles->counters[NET_TOO_MANY] = &tracker_counters[TRACKER_TOO_MANY].value;
 	troubles->counters[NET_TIMED_OUT] = &tracker_counters[TRACKER_TIMEOUTS].value;
+	troubles->counters[NET_REPLACED] = &tracker_counters[TRACKER_TOO_MANY].value;
 	troubles->counters[NET_TOO_SLOW] = &tracker_counters[TRACKER_TIMEOUTS].value;
 	troubles->counters[NET_BROKEN] = &tracker_counters[TRACKER_BROKEN].value;
 }

@@ -585,23 +585,34 @@ TEST(closes_connections_that_do_not_take_their_replies)
 	stop(f);
 }
 
-TEST(refuses_addresses_that_are_not_allowed_and_connections_over_the_limit)
+TEST(refuses_addresses_that_are_not_allowed)
 {
 	struct fixture *f = start_as(&(struct wish){ .allowed = "10.0.0.0/8" });
 
 	expect_closed(dial(f));
 	assert_int_equal(f->troubles[NET_REFUSED], 1);
 	stop(f);
-	f = start_as(&(struct wish){ .connections = 1 });
-	for (int fd = dial(f), once = 1; once; once = 0) {
-		ask(fd, ECHO, 1, "");
-		expect(fd, ECHO, 1, RET_OK, "");
-		expect_closed(dial(f));
-		ask(fd, ECHO, 2, "");
-		expect(fd, ECHO, 2, RET_OK, "");
-		close(fd);
-	}
-	assert_int_equal(f->troubles[NET_TOO_MANY], 1);
+}
+
+TEST(with_all_places_taken_a_new_connection_replaces_who_makes_no_use_of_his)
+{
+	struct fixture *f = start_as(&(struct wish){ .connections = 2 });
+	int used = dial(f), silent = dial(f), a, b;
+
+	ask(used, ECHO, 1, "");
+	expect(used, ECHO, 1, RET_OK, "");
+	a = dial(f);
+	expect_closed(silent); /* which is worth less than one that has sent a package */
+	ask(a, ECHO, 2, "");
+	expect(a, ECHO, 2, RET_OK, "");
+	b = dial(f);
+	expect_closed(used); /* idle as long as `a` or longer: it came before */
+	ask(b, ECHO, 4, "");
+	expect(b, ECHO, 4, RET_OK, "");
+	assert_int_equal(f->troubles[NET_REPLACED], 2);
+	assert_int_equal(f->troubles[NET_TOO_MANY], 0);
+	close(a);
+	close(b);
 	stop(f);
 }
 

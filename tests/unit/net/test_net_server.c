@@ -501,31 +501,35 @@ TEST(strangers_are_closed)
 	stop(f);
 }
 
-TEST(one_connection_too_many_is_closed_until_another_ends)
+TEST(with_all_places_taken_a_new_connection_replaces_who_makes_no_use_of_his)
 {
 	struct fixture *f = start_with("127.0.0.1", 10000, 2);
-	int a = dial(f), b = dial(f), c;
+	int busy = dial(f), silent = dial(f), a, b, refused;
 
+	ask(busy, HOLD, "");
+	sem_wait(&f->holds);
+	a = dial(f);
 	ask(a, ECHO, "a");
 	expect(a, "a");
-	ask(b, ECHO, "b");
-	expect(b, "b");
-	c = dial(f);
-	expect_closed(c);
-	close(c);
-	assert_int_equal(f->troubles[NET_TOO_MANY], 1);
-	ask(b, LAST, "bye");
-	expect(b, "bye");
-	expect_closed(b);
-	close(b);
-	while (net_server_connections(f->server) > 1)
+	expect_closed(silent); /* which is worth less than one that has sent a request */
+	b = dial(f);
+	expect_closed(a);
+	send_all(b, "\0", 1); /* the beginning of a header has some time to go on */
+	while (net_server_connections(f->server) > 2)
 		sched_yield();
-	c = dial(f);
-	ask(c, ECHO, "c");
-	expect(c, "c");
+	assert_int_equal(f->troubles[NET_REPLACED], 2);
+	assert_int_equal(f->troubles[NET_TOO_MANY], 0);
+	ask(b, ECHO, "x"); /* together with that byte: 7 more of a header, then of a body */
+	refused = dial(f);
+	expect_closed(refused);
+	assert_int_equal(f->troubles[NET_TOO_MANY], 1);
+	echo(f->held, false);
+	expect(busy, "");
+	close(busy);
+	close(silent);
 	close(a);
-	close(c);
-	assert_int_equal(net_server_connections_max(f->server), 2);
+	close(b);
+	close(refused);
 	stop(f);
 }
 
