@@ -4,12 +4,11 @@
 #include "core/log.h"
 #include "photo/local_pictures.h"
 #include "programs/metadata_dbsvr/photo_store.h"
+#include "service/ticker.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
 	PENDING_MAX = 256, /* of a page */
@@ -27,11 +26,8 @@ struct settler {
 	void *context;
 	struct photo_store *store;
 	struct fdfs_client *client;
-	pthread_t thread;
-	bool running;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	bool closing; /* under `lock` */
+	struct search *search; /* room for one */
+	struct ticker *ticker;
 	int leave_out, left_out;
 	/* A round takes all that is pending, a page at a look. */
 	uint64_t after; /* where the next page begins; 0: the round is over */
@@ -123,9 +119,8 @@ static int look(struct settler *settler, struct search *search, struct err *err)
 	search->count = photo_store_pending(
 		settler->store, search->before, settler->after, search->pending, PENDING_MAX, err);
 	/* Those that cannot be settled, for whatever reason, do not keep others waiting. */
-	settler->after = search->count == PENDING_MAX
-				 ? search->pending[PENDING_MAX - 1].photoid
-				 : 0;
+	settler->after = search->count == PENDING_MAX ? search->pending[PENDING_MAX - 1].photoid
+						      : 0;
 	if (search->count <= 0)
 		return search->count;
 	settler->round.left += (size_t)search->count;
@@ -160,29 +155,6 @@ static int64_t pause_ms(const struct settler *settler)
 	return ms < LOOK_MIN_MS ? LOOK_MIN_MS : ms > LOOK_MAX_MS ? LOOK_MAX_MS : ms;
 }
 
-/* Wait for the next look; false at the end. */
-static bool wait_for_next(struct settler *settler)
-{
-	int64_t ms = pause_ms(settler);
-	struct timespec until;
-	bool go_on;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += ms / MS_PER_S;
-	until.tv_nsec += ms % MS_PER_S * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_nsec -= 1000000000;
-		until.tv_sec++;
-	}
-	pthread_mutex_lock(&settler->lock);
-	while (!settler->closing &&
-		pthread_cond_timedwait(&settler->wake, &settler->lock, &until) == 0)
-		;
-	go_on = !settler->closing;
-	pthread_mutex_unlock(&settler->lock);
-	return go_on;
-}
-
 /* A walk of a large store is not for every few seconds: the next round comes the later
  * the longer nothing could be settled. */
 static void end_round(struct settler *settler)
@@ -198,49 +170,38 @@ static void end_round(struct settler *settler)
 	settler->round = (struct settler_round){ 0 };
 }
 
-static void *settle_thread(void *context)
+static void tick(void *context)
 {
 	struct settler *settler = context;
-	struct search *search = calloc(1, sizeof *search);
+	size_t before = settler->round.done, left;
+	struct err err;
 
-	assert(search != NULL);
-	search->settler = settler;
-	while (wait_for_next(settler)) {
-		size_t before = settler->round.done, left;
-		struct err err;
-
-		if (settler->after == 0 && settler->left_out < settler->leave_out) {
-			settler->left_out++;
-			continue;
-		}
-		if (look(settler, search, &err) != 0)
-			log_warn("unfinished uploads cannot be settled now: %s", err.text);
-		left = settler->round.left;
-		if (settler->after != 0 && left < settler->last_round.left)
-			left = settler->last_round.left; /* until it is known better */
-		settler->told(settler->context, settler->round.done - before, left);
-		if (settler->after == 0)
-			end_round(settler);
+	if (settler->after == 0 && settler->left_out < settler->leave_out) {
+		settler->left_out++;
+		return;
 	}
-	free(search);
-	return NULL;
+	if (look(settler, settler->search, &err) != 0)
+		log_warn("unfinished uploads cannot be settled now: %s", err.text);
+	left = settler->round.left;
+	if (settler->after != 0 && left < settler->last_round.left)
+		left = settler->last_round.left; /* until it is known better */
+	settler->told(settler->context, settler->round.done - before, left);
+	if (settler->after == 0)
+		end_round(settler);
 }
 
 struct settler *settler_new(const struct settings *settings,
 	void (*told)(void *context, size_t done, size_t left), void *context, struct err *err)
 {
 	struct settler *settler = calloc(1, sizeof *settler);
-	pthread_condattr_t attr;
 
 	assert(settler != NULL);
 	settler->settings = settings;
 	settler->told = told;
 	settler->context = context;
-	pthread_mutex_init(&settler->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&settler->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	settler->search = calloc(1, sizeof *settler->search);
+	assert(settler->search != NULL);
+	settler->search->settler = settler;
 	settler->store = photo_store_open(
 		settings->metadata_folder, settings->metadata_postgres, err);
 	if (settler->store == NULL)
@@ -258,11 +219,9 @@ struct settler *settler_new(const struct settings *settings,
 		err);
 	if (settler->client == NULL)
 		goto fail;
-	if (pthread_create(&settler->thread, NULL, settle_thread, settler) != 0) {
-		err_set(err, ERR_INTERNAL, "cannot start a thread");
+	settler->ticker = ticker_new(pause_ms(settler), tick, settler, err);
+	if (settler->ticker == NULL)
 		goto fail;
-	}
-	settler->running = true;
 	return settler;
 fail:
 	settler_free(settler);
@@ -273,15 +232,9 @@ void settler_free(struct settler *settler)
 {
 	if (settler == NULL)
 		return;
-	pthread_mutex_lock(&settler->lock);
-	settler->closing = true;
-	pthread_cond_signal(&settler->wake);
-	pthread_mutex_unlock(&settler->lock);
-	if (settler->running)
-		pthread_join(settler->thread, NULL);
+	ticker_free(settler->ticker);
 	fdfs_client_free(settler->client);
 	photo_store_close(settler->store);
-	pthread_cond_destroy(&settler->wake);
-	pthread_mutex_destroy(&settler->lock);
+	free(settler->search);
 	free(settler);
 }
