@@ -5,7 +5,8 @@
  *
  *     1. what was made from the picture, in the store
  *     2. the picture, in the store
- *     3. what has been made from it meanwhile, in the store
+ *     3. what has been made from it meanwhile, in the store; what may have been stored
+ *        without anybody knowing as what is outstanding until somebody does
  *     4. each of them in each cache: purged, then asked for; 404 or 410 confirms; and the
  *        picture's photo in the metadata: marked
  *
@@ -24,12 +25,14 @@
 
 #include <stdatomic.h>
 
-#define DELETION_METADATA "metadata" /* in the place of a cache: where photos are marked */
+#define DELETION_METADATA "metadata"     /* in the place of a cache: where photos are marked */
+#define DELETION_CUTS     "unknown cuts" /* what may have been made from it and nobody knows as what \
+					  */
 
 struct deletion_place {
 	int64_t row; /* in the database of receipts; 0: in none */
 	char picture[FILE_ID_TEXT_MAX + 1];
-	char *cache;       /* "host:port"; empty: the store; DELETION_METADATA */
+	char *cache;       /* "host:port"; empty: the store; DELETION_METADATA, DELETION_CUTS */
 	int64_t confirmed; /* Unix seconds; 0: outstanding, or left */
 	int64_t left;      /* Unix seconds, when it was found to be configured no more; or 0 */
 	char outcome[80];  /* of a confirmed one, for people: "deleted", "was gone already" */
@@ -51,6 +54,11 @@ struct deletion {
 struct derived {
 	int (*list)(void *context, const struct file_id *source,
 		void (*found)(void *found_context, const struct file_id *id), void *found_context,
+		struct err *err);
+	/* How many pictures made from `source` may be in the store and are not listed: those
+	 * that will be, or are found not to be there, and those searched for in vain.  Asked
+	 * before `list`.  NULL: there are none. */
+	int (*making)(void *context, const struct file_id *source, int64_t *open, int64_t *in_vain,
 		struct err *err);
 	/* Everything made from `source` is deleted: forget that it was. */
 	int (*forget)(void *context, const struct file_id *source, struct err *err);

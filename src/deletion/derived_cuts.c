@@ -24,6 +24,15 @@ static int list(void *context, const struct file_id *source,
 	return 0;
 }
 
+static int making(void *context, const struct file_id *source, int64_t *open, int64_t *in_vain,
+	struct err *err)
+{
+	char text[FILE_ID_TEXT_MAX + 1];
+
+	file_id_format(source, text);
+	return cut_memory_making(context, text, open, in_vain, err);
+}
+
 static int forget(void *context, const struct file_id *source, struct err *err)
 {
 	char text[FILE_ID_TEXT_MAX + 1];
@@ -34,5 +43,7 @@ static int forget(void *context, const struct file_id *source, struct err *err)
 
 struct derived derived_cuts(struct cut_memory *memory)
 {
-	return (struct derived){ .list = list, .forget = forget, .context = memory };
+	return (struct derived){
+		.list = list, .making = making, .forget = forget, .context = memory
+	};
 }

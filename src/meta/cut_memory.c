@@ -1,25 +1,9 @@
-#include "meta/cut_memory.h"
-
 #include "core/clock.h"
-#include "meta/db.h"
+#include "meta/cut_memory_inside.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* What a row is about. */
-enum {
-	DOOMED = -1,    /* a picture that nobody was told of: to be removed */
-	SUPERSEDED = 0, /* it was not found once, and another was made */
-	STANDS = 1,     /* the answer to its key; one a key */
-};
-
-struct cut_memory {
-	pthread_mutex_t lock; /* the queries are used by one thread at a time */
-	struct db *db;
-	struct db_query *get, *put, *state, *list, *origins, *forget, *doomed, *removed;
-};
 
 static const char *const steps[] = {
 	"CREATE TABLE cuts ("
@@ -49,17 +33,24 @@ static const char *const steps[] = {
 	"CREATE INDEX made_of_source ON made (source);"
 	"CREATE INDEX made_of_id ON made (id);"
 	"CREATE INDEX made_doomed ON made (time) WHERE state = -1",
+	/* On its way to the store: what it will be found by if the answer is lost.  in_vain:
+	 * it was searched for where the store cannot be searched to its end. */
+	"CREATE TABLE storing ("
+	" number INTEGER PRIMARY KEY," /* of the mark in it */
+	" source TEXT NOT NULL,"
+	" clip_w INTEGER NOT NULL, clip_h INTEGER NOT NULL,"
+	" start_x INTEGER NOT NULL, start_y INTEGER NOT NULL,"
+	" thumb_w INTEGER NOT NULL, thumb_h INTEGER NOT NULL,"
+	" grp TEXT NOT NULL,"
+	" length INTEGER NOT NULL, crc INTEGER NOT NULL,"
+	" time INTEGER NOT NULL,"
+	" in_vain INTEGER NOT NULL)",
 	NULL,
 };
 
 #define THE_KEY                                                                                    \
 	"source = ?1 AND clip_w = ?2 AND clip_h = ?3 AND start_x = ?4 AND start_y = ?5"            \
 	" AND thumb_w = ?6 AND thumb_h = ?7"
-
-/* ?1 and all that was made of it, however often over.  UNION ends circles. */
-#define THE_FAMILY                                                                                 \
-	"WITH RECURSIVE family (id) AS (SELECT ?1"                                                 \
-	" UNION SELECT made.id FROM made JOIN family ON made.source = family.id) "
 
 static bool prepare(struct cut_memory *memory, struct err *err)
 {
@@ -89,7 +80,7 @@ static bool prepare(struct cut_memory *memory, struct err *err)
 		if (*queries[i].query == NULL)
 			return false;
 	}
-	return true;
+	return cut_memory_prepare_storing(memory, err);
 }
 
 struct cut_memory *cut_memory_open(const char *path, struct err *err)
@@ -99,6 +90,8 @@ struct cut_memory *cut_memory_open(const char *path, struct err *err)
 
 	assert(memory != NULL);
 	pthread_mutex_init(&memory->lock, NULL);
+	pthread_mutex_init(&memory->batch_lock, NULL);
+	pthread_cond_init(&memory->batch_done, NULL);
 	memory->db = db_open(&conf, err);
 	if (memory->db == NULL || !prepare(memory, err)) {
 		cut_memory_close(memory);
@@ -112,11 +105,13 @@ void cut_memory_close(struct cut_memory *memory)
 	if (memory == NULL)
 		return;
 	db_close(memory->db);
+	pthread_cond_destroy(&memory->batch_done);
+	pthread_mutex_destroy(&memory->batch_lock);
 	pthread_mutex_destroy(&memory->lock);
 	free(memory);
 }
 
-static void put_key(struct db_query *query, const struct cut_key *key)
+void cut_memory_put_key(struct db_query *query, const struct cut_key *key)
 {
 	db_put_text(query, 1, span_str(key->source));
 	db_put_int(query, 2, key->clip_w);
@@ -133,7 +128,7 @@ static int get(
 {
 	int found;
 
-	put_key(memory->get, key);
+	cut_memory_put_key(memory->get, key);
 	found = db_step(memory->get, err);
 	if (found == 1) {
 		bool whole = db_text(memory->get, 0, id->text, sizeof id->text);
@@ -160,33 +155,34 @@ int cut_memory_get(
 static int put(struct cut_memory *memory, const struct cut_key *key, const char *id, int state,
 	struct err *err)
 {
-	put_key(memory->put, key);
+	cut_memory_put_key(memory->put, key);
 	db_put_text(memory->put, 8, span_str(id));
 	db_put_int(memory->put, 9, clock_unix());
 	db_put_int(memory->put, 10, state);
 	return db_run(memory->put, err);
 }
 
-int cut_memory_put(struct cut_memory *memory, const struct cut_key *key, const char *id,
-	struct cut_name *stands, struct err *err)
+static int put_made(struct cut_memory *memory, struct cut_change *change, struct err *err)
 {
-	int result;
+	int result = put(memory, change->key, change->id, STANDS, err);
 
-	pthread_mutex_lock(&memory->lock);
-	result = db_begin(memory->db, err);
-	if (result == 0) {
-		result = put(memory, key, id, STANDS, err);
-		if (result == 0 && get(memory, key, stands, err) != 1)
-			result = -1;
-		if (result == 0 && strcmp(stands->text, id) != 0)
-			result = put(memory, key, id, DOOMED, err);
-		if (result == 0)
-			result = db_commit(memory->db, err);
-		else
-			db_rollback(memory->db);
-	}
-	pthread_mutex_unlock(&memory->lock);
+	if (result == 0 && get(memory, change->key, change->stands, err) != 1)
+		result = -1;
+	if (result == 0 && strcmp(change->stands->text, change->id) != 0)
+		result = put(memory, change->key, change->id, DOOMED, err);
+	if (result == 0)
+		result = cut_memory_end_locked(memory, change->number, err);
 	return result;
+}
+
+int cut_memory_put(struct cut_memory *memory, const struct cut_key *key, const char *id,
+	uint64_t number, struct cut_name *stands, struct err *err)
+{
+	struct cut_change change = {
+		.apply = put_made, .key = key, .id = id, .number = number, .stands = stands
+	};
+
+	return cut_memory_change(memory, &change, err);
 }
 
 static int set_state(struct cut_memory *memory, const struct cut_key *key, const char *id,
@@ -195,7 +191,7 @@ static int set_state(struct cut_memory *memory, const struct cut_key *key, const
 	int result;
 
 	pthread_mutex_lock(&memory->lock);
-	put_key(memory->state, key);
+	cut_memory_put_key(memory->state, key);
 	db_put_text(memory->state, 8, span_str(id));
 	db_put_int(memory->state, 9, state);
 	result = db_run(memory->state, err);

@@ -177,6 +177,7 @@ struct settings {
 	int64_t cut_max_bytes, cut_max_pixels;
 	int64_t cut_quality;
 	bool cut_animated;
+	int64_t cut_pending;
 	char *cut_made; /* file of the database of what was made */
 
 	/* [del_svr] */

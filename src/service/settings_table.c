@@ -329,6 +329,9 @@ static const struct conf_key keys[] = {
 		"Quality of the JPEG, WebP, AVIF and HEIC that are made."),
 	KEY(cut_svr, animated, BOOL, cut_animated, "no",
 		"Cut all frames of an animated GIF or WebP rather than the first alone."),
+	LIMITED(cut_svr, pending, DURATION, cut_pending, "1m", SECOND, DAY,
+		"Age at which a picture is searched for whose storing was cut off, by a crash or a "
+		"lost answer; longer than a storage may take to store one."),
 	KEY(cut_svr, made, PATH, cut_made, "/var/lib/picstore/cuts/cuts.db",
 		"Database of what was made of which picture, which all instances and cs_del_svr "
 		"share; its folder is made if it is not there."),

@@ -134,7 +134,8 @@ static int note_late(void *context, struct deletion *deletion, size_t from, stru
 	return ledger_do(cs_del->ledger, add_late, &late, err);
 }
 
-/* What was left when the last process ended, or when a cache left the configuration. */
+/* What was left when the last process ended, or when a cache left the configuration; what was
+ * searched for in vain may be found by now. */
 static int take_up(void *context, struct receipts *receipts, struct err *err)
 {
 	const struct cs_del *cs_del = context;
@@ -145,6 +146,8 @@ static int take_up(void *context, struct receipts *receipts, struct err *err)
 	for (size_t i = 0; i < caches->count; i++)
 		if (receipts_reopen(receipts, caches->items[i], err) != 0)
 			return -1;
+	if (receipts_reopen(receipts, DELETION_CUTS, err) != 0)
+		return -1;
 	return cs_del->tools.mark == NULL ? 0 : receipts_reopen(receipts, DELETION_METADATA, err);
 }
 

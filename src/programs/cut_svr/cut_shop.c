@@ -1,13 +1,20 @@
 #include "programs/cut_svr/cut_shop.h"
 
+#include "core/clock.h"
+#include "core/crc32.h"
+#include "image/picture_mark.h"
+
 #include <assert.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 enum {
 	CLEAN_MAX = 20,
-	LOOSE_MAX = 1000,
+	STORE_TRIES = 2,        /* while nobody knows what became of the one before */
+	STORE_AGAIN_MS = 10000, /* after which whoever asked has waited long enough */
 };
 
 /* A cut that is being made, and who waits for it. */
@@ -28,9 +35,6 @@ struct cut_shop {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct order *orders; /* under `lock` */
-	/* Pictures that could neither be remembered nor removed; under `lock`. */
-	struct file_id loose[LOOSE_MAX];
-	size_t loose_count;
 };
 
 struct cut_shop *cut_shop_new(const struct cut_tools *tools)
@@ -123,27 +127,64 @@ static void remove_doomed(const struct cut_tools *tools, const char *text)
 		cut_memory_removed(tools->memory, text, NULL);
 }
 
-/* Remove a picture that is remembered nowhere else. */
-static void remove_loose(struct cut_shop *shop, const struct file_id *id)
+/* May a picture be in the store after this failure? */
+static bool may_be_stored(const struct err *err)
 {
-	if (shop->tools.remove(shop->tools.context, id, NULL) == 0)
-		return;
-	pthread_mutex_lock(&shop->lock);
-	if (shop->loose_count < LOOSE_MAX)
-		shop->loose[shop->loose_count++] = *id;
-	pthread_mutex_unlock(&shop->lock);
+	return err->code == ERR_UNKNOWN || err->code == ERR_IO || err->code == ERR_CORRUPT ||
+	       err->code == ERR_INTERNAL;
 }
 
-static bool take_loose(struct cut_shop *shop, struct file_id *id)
+/* It is stored but cannot be handed out. */
+static void take_back(const struct cut_tools *tools, uint64_t number, const struct file_id *id)
 {
-	bool any;
+	char text[FILE_ID_TEXT_MAX + 1];
 
-	pthread_mutex_lock(&shop->lock);
-	any = shop->loose_count > 0;
-	if (any)
-		*id = shop->loose[--shop->loose_count];
-	pthread_mutex_unlock(&shop->lock);
-	return any;
+	if (tools->remove(tools->context, id, NULL) == 0) {
+		cut_memory_end(tools->memory, number, NULL);
+		return;
+	}
+	/* If that cannot be noted, it is still to be searched for. */
+	file_id_format(id, text);
+	cut_memory_settle(tools->memory, number, text, NULL);
+}
+
+/* Make the bytes unlike all others and store them.  The memory knows of them before the
+ * store does.  After it was told, the source is looked at: who deletes that removes it
+ * first and then asks the memory what is on its way. */
+static int store(const struct cut_tools *tools, struct order *order, struct span picture,
+	enum picture_format format, uint64_t *number, struct file_id *id)
+{
+	struct cut_key key = key_of(order);
+	struct cut_storing storing = { .length = 0 };
+	struct err *err = &order->err;
+	struct buf marked;
+	int result = -1;
+
+	buf_init(&marked, picture.len + PICTURE_MARK_MAX);
+	if (getrandom(&storing.number, sizeof storing.number, 0) != sizeof storing.number) {
+		err_set(err, ERR_INTERNAL, "no random bytes");
+		goto end;
+	}
+	if (picture_mark(picture, format, storing.number, &marked, err) != 0)
+		goto end;
+	snprintf(storing.group, sizeof storing.group, "%s", order->source.group);
+	storing.length = marked.len;
+	storing.crc = crc32_add(0, buf_span(&marked));
+	storing.time = clock_unix();
+	*number = storing.number;
+	if (cut_memory_begin(tools->memory, &key, &storing, err) != 0)
+		goto end;
+	if (stat_sources(tools, order) != 0) {
+		cut_memory_end(tools->memory, *number, NULL);
+		goto end;
+	}
+	result = tools->upload(tools->context, order->source.group, buf_span(&marked),
+		picture_extension(format), id, err);
+	if (result != 0 && !may_be_stored(err))
+		cut_memory_end(tools->memory, *number, NULL);
+end:
+	buf_fini(&marked);
+	return result;
 }
 
 /* Store the new picture and remember it, in an order that leaves no picture behind whose
@@ -157,17 +198,26 @@ static int keep(
 	struct cut_key key = key_of(order);
 	struct err *err = &order->err;
 	struct file_id id;
+	int64_t until = clock_mono_ms() + STORE_AGAIN_MS;
+	uint64_t number = 0;
 	char text[FILE_ID_TEXT_MAX + 1];
+	int result = -1;
 
-	if (tools->upload(tools->context, order->source.group, picture, picture_extension(format),
-		    &id, err) < 0)
+	/* The next one has a number of its own, so that one that is found is nobody's. */
+	for (int i = 0; i < STORE_TRIES && result != 0; i++) {
+		if (i > 0 && (err->code != ERR_UNKNOWN || clock_mono_ms() >= until))
+			break;
+		result = store(tools, order, picture, format, &number, &id);
+	}
+	if (result != 0)
 		return -1;
+	*err = (struct err){ 0 };
 	if (file_id_format(&id, text) > PACKAGE_URL_LEN) {
-		remove_loose(shop, &id);
+		take_back(tools, number, &id);
 		return err_set(err, ERR_UNSUPPORTED, "the id %s does not fit a reply", text);
 	}
-	if (cut_memory_put(tools->memory, &key, text, &order->made, err) < 0) {
-		remove_loose(shop, &id);
+	if (cut_memory_put(tools->memory, &key, text, number, &order->made, err) < 0) {
+		take_back(tools, number, &id);
 		return -1;
 	}
 	if (strcmp(order->made.text, text) != 0) /* another process was faster */
@@ -215,15 +265,9 @@ static void work(struct cut_shop *shop, struct order *order)
 
 void cut_shop_clean(struct cut_shop *shop)
 {
-	struct file_id loose[CLEAN_MAX];
 	struct cut_name *doomed;
 	size_t count = 0;
 
-	/* All are taken first: those that stay are put back. */
-	while (count < CLEAN_MAX && take_loose(shop, &loose[count]))
-		count++;
-	while (count > 0)
-		remove_loose(shop, &loose[--count]);
 	if (cut_memory_doomed(shop->tools.memory, CLEAN_MAX, &doomed, &count, NULL) < 0)
 		return;
 	for (size_t i = 0; i < count; i++)

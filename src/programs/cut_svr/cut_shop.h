@@ -12,6 +12,7 @@ struct cut_tools {
 	int (*stat)(void *context, const struct file_id *id, struct err *err);
 	int (*download)(
 		void *context, const struct file_id *id, struct buf *picture, struct err *err);
+	/* Sends it once: after ERR_UNKNOWN it may be stored. */
 	int (*upload)(void *context, const char *group, struct span picture, const char *ext,
 		struct file_id *id, struct err *err);
 	/* 0: it is gone for sure. */

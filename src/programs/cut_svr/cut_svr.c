@@ -3,7 +3,10 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "fdfs/client.h"
+#include "image/picture_mark.h"
+#include "programs/cut_svr/cut_settler.h"
 #include "programs/cut_svr/cut_shop.h"
+#include "service/ticker.h"
 
 #include <assert.h>
 #include <signal.h>
@@ -15,11 +18,16 @@ struct cut_svr {
 	struct fdfs_client *client;
 	struct cut_memory *memory;
 	struct cut_shop *shop;
-	_Atomic bool broken;        /* no picture can be cut any more */
-	_Atomic int64_t cleaned_ms; /* clock_mono_ms() */
+	struct cut_settler *settler;
+	struct ticker *ticker;
+	_Atomic bool broken; /* no picture can be cut any more */
 };
 
-enum { CLEAN_MS = 5000 };
+enum {
+	LOOKS_PER_AGE = 4, /* so much later than its age a cut is settled at most */
+	LOOK_MIN_MS = 250,
+	LOOK_MAX_MS = 5000,
+};
 
 struct service_counter cut_svr_counters[CUT_SVR_COUNTERS] = {
 	FRAME_COUNTERS,
@@ -138,12 +146,30 @@ static int open_client(struct cut_svr *svr, const struct settings *settings, str
 			.connect_timeout_ms = settings->connect_timeout,
 			.network_timeout_ms = settings->network_timeout,
 			.patience_ms = settings->patience,
-			.repeat_uploads = true, /* nobody has the first one's id */
-			.max_file_size = (size_t)settings->cut_max_bytes,
+			.repeat_uploads = false, /* of each one it is noted what became of it */
+			.max_file_size = (size_t)settings->cut_max_bytes + PICTURE_MARK_MAX,
 			.idle_connections = (size_t)settings->cut.threads,
 		},
 		err);
 	return svr->client == NULL ? -1 : 0;
+}
+
+static int64_t look_ms(int64_t age_ms)
+{
+	int64_t ms = age_ms / LOOKS_PER_AGE;
+
+	return ms < LOOK_MIN_MS ? LOOK_MIN_MS : ms > LOOK_MAX_MS ? LOOK_MAX_MS : ms;
+}
+
+/* What was found is doomed, and removed at once. */
+static void look(void *context)
+{
+	struct cut_svr *svr = context;
+	struct err err = { 0 };
+
+	if (cut_settler_look(svr->settler, &err) != 0)
+		log_warn("cuts that may have been stored cannot be searched for now: %s", err.text);
+	cut_shop_clean(svr->shop);
 }
 
 int cut_svr_open(struct service_context *context, struct err *err)
@@ -169,17 +195,9 @@ int cut_svr_open(struct service_context *context, struct err *err)
 		.max_bytes = (size_t)settings->cut_max_bytes,
 		.max_result = (size_t)settings->cut_max_bytes,
 	});
-	return 0;
-}
-
-/* Now and then, as long as there is something to do. */
-static void clean(struct cut_svr *svr)
-{
-	int64_t last = atomic_load(&svr->cleaned_ms), now = clock_mono_ms();
-
-	if ((last == 0 || now - last >= CLEAN_MS) &&
-		atomic_compare_exchange_strong(&svr->cleaned_ms, &last, now))
-		cut_shop_clean(svr->shop);
+	svr->settler = cut_settler_new(settings, svr->client, svr->memory);
+	svr->ticker = ticker_new(look_ms(settings->cut_pending), look, svr, err);
+	return svr->ticker == NULL ? -1 : 0;
 }
 
 int cut_svr_answer(
@@ -202,8 +220,6 @@ int cut_svr_answer(
 	if (way == CUT_FAILED)
 		return err_prefix(err, "%s", wanted.url.text);
 	add(figures[way], 1);
-	if (way == CUT_MADE)
-		clean(svr);
 	made.hostid = wanted.hostid;
 	package_item_encode(reply, request->order, &made);
 	return 0;
@@ -215,6 +231,8 @@ void cut_svr_close(struct service_context *context)
 
 	if (svr == NULL)
 		return;
+	ticker_free(svr->ticker);
+	cut_settler_free(svr->settler);
 	cut_shop_free(svr->shop);
 	cut_memory_close(svr->memory);
 	fdfs_client_free(svr->client);

@@ -72,6 +72,8 @@ static const char *look(struct show *show, const struct deletion_place *place, s
 		result = store_has(show, &id, &there, err);
 	else if (strcmp(place->cache, DELETION_METADATA) == 0) /* a photo is no copy */
 		return place->confirmed != 0 ? "marked" : "outstanding";
+	else if (strcmp(place->cache, DELETION_CUTS) == 0)
+		return place->confirmed != 0 ? "none" : "may be there";
 	else
 		result = cache_has(show, place->cache, place->picture, &there, err);
 	show->there += there;

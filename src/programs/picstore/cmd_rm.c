@@ -98,7 +98,8 @@ static const char *store_word(enum err_code code)
 
 static bool is_cache(const struct deletion_place *place)
 {
-	return place->cache[0] != '\0' && strcmp(place->cache, DELETION_METADATA) != 0;
+	return place->cache[0] != '\0' && strcmp(place->cache, DELETION_METADATA) != 0 &&
+	       strcmp(place->cache, DELETION_CUTS) != 0;
 }
 
 static json_t *cache_json(const struct deletion_place *place)

@@ -287,3 +287,120 @@ TEST(a_cache_that_did_not_answer_is_left_alone_for_a_moment)
 	assert_non_null(strstr(err.text, "a moment ago"));
 	stop(&kit);
 }
+
+struct unknown {
+	int64_t open, in_vain;
+	int asked, forgotten;
+};
+
+static int list_none(void *context, const struct file_id *source,
+	void (*found)(void *found_context, const struct file_id *id), void *found_context,
+	struct err *err)
+{
+	(void)context, (void)source, (void)found, (void)found_context, (void)err;
+	return 0;
+}
+
+static int making(void *context, const struct file_id *source, int64_t *open, int64_t *in_vain,
+	struct err *err)
+{
+	struct unknown *unknown = context;
+
+	(void)source, (void)err;
+	unknown->asked++;
+	*open = unknown->open;
+	*in_vain = unknown->in_vain;
+	return 0;
+}
+
+static int forget(void *context, const struct file_id *source, struct err *err)
+{
+	struct unknown *unknown = context;
+
+	(void)source, (void)err;
+	unknown->forgotten++;
+	return 0;
+}
+
+TEST(a_cut_that_may_exist_is_outstanding_until_it_is_known)
+{
+	static const struct fake_answer answers[] = { PURGED, GONE };
+	struct unknown unknown = { .open = 1 };
+	const struct derived derived = {
+		.list = list_none, .making = making, .forget = forget, .context = &unknown
+	};
+	const struct deletion_place *place;
+	struct err err = { 0 };
+	struct kit kit;
+	int asked;
+
+	start(&kit, answers, 2);
+	kit.tools.derived = &derived;
+	deleted_in_store(&kit, PICTURE);
+	deletion_add_known(&kit.deletion, &kit.tools, &err);
+	assert_null(deletion_find(&kit.deletion, PICTURE, DELETION_CUTS));
+	assert_int_equal(deletion_run(&kit.deletion, &kit.tools, &err), -1);
+	assert_int_equal(err.code, ERR_BUSY);
+	assert_int_equal(kit.late, 1); /* it is noted like any other place */
+	assert_false(deletion_store_done(&kit.deletion));
+	place = deletion_find(&kit.deletion, PICTURE, DELETION_CUTS);
+	assert_int_equal(place->confirmed, 0);
+	assert_int_equal(place->left, 0);
+	asked = unknown.asked;
+	assert_true(asked > 1); /* a moment later it might have been known */
+	assert_int_equal(deletion_run(&kit.deletion, &kit.tools, &err), -1);
+	assert_int_equal(unknown.asked, asked + 1); /* but nobody waits for it again */
+	assert_int_equal(unknown.forgotten, 0);
+	unknown.open = 0;
+	assert_int_equal(deletion_run(&kit.deletion, &kit.tools, &err), 0);
+	place = deletion_find(&kit.deletion, PICTURE, DELETION_CUTS);
+	assert_true(place->confirmed != 0);
+	assert_true(deletion_store_done(&kit.deletion));
+	assert_int_equal(unknown.forgotten, 1);
+	assert_int_equal(stop(&kit), 2);
+}
+
+TEST(one_that_was_searched_for_in_vain_is_neither_confirmed_nor_waited_for)
+{
+	static const struct fake_answer answers[] = { PURGED, GONE };
+	struct unknown unknown = { .in_vain = 1 };
+	const struct derived derived = {
+		.list = list_none, .making = making, .forget = forget, .context = &unknown
+	};
+	const struct deletion_place *place;
+	struct err err = { 0 };
+	struct kit kit;
+
+	start(&kit, answers, 2);
+	kit.tools.derived = &derived;
+	deleted_in_store(&kit, PICTURE);
+	deletion_add_known(&kit.deletion, &kit.tools, &err);
+	assert_int_equal(deletion_run(&kit.deletion, &kit.tools, &err), 0);
+	place = deletion_find(&kit.deletion, PICTURE, DELETION_CUTS);
+	assert_int_equal(place->confirmed, 0);
+	assert_true(place->left != 0);
+	assert_true(place->err.text[0] != '\0');
+	assert_int_equal(unknown.forgotten, 0); /* what tells whose it is, is kept */
+	stop(&kit);
+}
+
+TEST(a_deletion_during_which_nothing_is_made_has_no_such_place)
+{
+	static const struct fake_answer answers[] = { PURGED, GONE };
+	struct unknown unknown = { 0 };
+	const struct derived derived = {
+		.list = list_none, .making = making, .forget = forget, .context = &unknown
+	};
+	struct err err = { 0 };
+	struct kit kit;
+
+	start(&kit, answers, 2);
+	kit.tools.derived = &derived;
+	deleted_in_store(&kit, PICTURE);
+	deletion_add_known(&kit.deletion, &kit.tools, &err);
+	assert_int_equal(deletion_run(&kit.deletion, &kit.tools, &err), 0);
+	assert_null(deletion_find(&kit.deletion, PICTURE, DELETION_CUTS));
+	assert_int_equal(unknown.asked, 1);
+	assert_int_equal(unknown.forgotten, 1);
+	stop(&kit);
+}

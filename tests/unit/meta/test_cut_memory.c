@@ -3,6 +3,7 @@
 #include "meta/db.h"
 #include "unit.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,7 @@ static void put(struct cut_memory *memory, const struct cut_key *key, const char
 {
 	struct cut_name stands;
 
-	assert_int_equal(cut_memory_put(memory, key, id, &stands, NULL), 0);
+	assert_int_equal(cut_memory_put(memory, key, id, 0, &stands, NULL), 0);
 	assert_string_equal(stands.text, id);
 }
 
@@ -87,7 +88,7 @@ TEST(of_two_that_make_the_same_the_first_stands_and_the_second_is_doomed)
 	size_t count;
 
 	put(memory, &face, "first");
-	assert_int_equal(cut_memory_put(memory, &face, "second", &stands, NULL), 0);
+	assert_int_equal(cut_memory_put(memory, &face, "second", 0, &stands, NULL), 0);
 	assert_string_equal(stands.text, "first");
 	assert_int_equal(cut_memory_doomed(memory, 10, &list, &count, NULL), 0);
 	assert_int_equal(count, 1);
@@ -243,6 +244,195 @@ TEST(a_circle_is_no_trap)
 	assert_int_equal(cut_memory_forget(memory, "a", NULL), 0);
 	assert_int_equal(cut_memory_list(memory, "a", &list, &count, NULL), 0);
 	assert_int_equal(count, 0);
+	free(list);
+	cut_memory_close(memory);
+}
+
+static void begin(struct cut_memory *memory, const char *source, uint64_t number, int64_t time)
+{
+	const struct cut_key key = { .source = source, .thumb_w = 5, .thumb_h = 6 };
+	const struct cut_storing storing = {
+		.number = number, .group = "g01", .length = 1234, .crc = 0xfedcba98, .time = time
+	};
+
+	assert_int_equal(cut_memory_begin(memory, &key, &storing, NULL), 0);
+}
+
+static void making(struct cut_memory *memory, const char *source, int open, int in_vain)
+{
+	int64_t got_open = -1, got_in_vain = -1;
+
+	assert_int_equal(cut_memory_making(memory, source, &got_open, &got_in_vain, NULL), 0);
+	assert_int_equal(got_open, open);
+	assert_int_equal(got_in_vain, in_vain);
+}
+
+static int pending(struct cut_memory *memory, int64_t before, bool in_vain_too)
+{
+	struct cut_storing list[10];
+
+	return cut_memory_pending(memory, before, in_vain_too, list, 10, NULL);
+}
+
+TEST(a_cut_on_its_way_is_known_after_a_crash)
+{
+	struct cut_memory *memory = open_memory(), *other;
+	struct cut_storing got[2];
+
+	begin(memory, "cat", UINT64_MAX, 100);
+	other = cut_memory_open(path, NULL); /* nothing is closed before */
+	assert_int_equal(cut_memory_pending(other, 100, false, got, 2, NULL), 0);
+	assert_int_equal(cut_memory_pending(other, 101, false, got, 2, NULL), 1);
+	assert_true(got[0].number == UINT64_MAX && got[0].length == 1234);
+	assert_true(got[0].crc == 0xfedcba98 && got[0].time == 100);
+	assert_string_equal(got[0].group, "g01");
+	making(other, "cat", 1, 0);
+	making(other, "dog", 0, 0);
+	cut_memory_close(other);
+	cut_memory_close(memory);
+}
+
+TEST(what_is_put_is_on_its_way_no_more)
+{
+	struct cut_memory *memory = open_memory();
+	struct cut_name stands;
+
+	begin(memory, face.source, 1, 100);
+	begin(memory, face.source, 2, 100);
+	assert_int_equal(cut_memory_put(memory, &face, "one", 1, &stands, NULL), 0);
+	making(memory, face.source, 1, 0);
+	assert_int_equal(cut_memory_put(memory, &face, "two", 2, &stands, NULL), 0);
+	assert_string_equal(stands.text, "one");
+	making(memory, face.source, 0, 0);
+	cut_memory_close(memory);
+}
+
+TEST(what_was_not_stored_is_forgotten)
+{
+	struct cut_memory *memory = open_memory();
+	struct cut_name *list;
+
+	begin(memory, "cat", 1, 100);
+	begin(memory, "cat", 2, 100);
+	assert_int_equal(cut_memory_end(memory, 1, NULL), 0);
+	making(memory, "cat", 1, 0);
+	assert_int_equal(cut_memory_settle(memory, 2, NULL, NULL), 0);
+	making(memory, "cat", 0, 0);
+	assert_int_equal(made_of(memory, "cat", &list), 0);
+	free(list);
+	cut_memory_close(memory);
+}
+
+TEST(what_is_found_is_doomed_and_goes_with_its_source)
+{
+	struct cut_memory *memory = open_memory();
+	struct cut_name *list;
+	size_t count;
+
+	begin(memory, "cat", 7, 100);
+	assert_int_equal(cut_memory_settle(memory, 7, "found", NULL), 0);
+	making(memory, "cat", 0, 0);
+	assert_int_equal(made_of(memory, "cat", &list), 1);
+	assert_string_equal(list[0].text, "found");
+	free(list);
+	assert_int_equal(cut_memory_doomed(memory, 5, &list, &count, NULL), 0);
+	assert_int_equal(count, 1);
+	free(list);
+	cut_memory_close(memory);
+}
+
+TEST(what_was_ended_meanwhile_is_not_settled)
+{
+	struct cut_memory *memory = open_memory();
+	struct cut_name *list, stands;
+
+	begin(memory, face.source, 7, 100);
+	assert_int_equal(cut_memory_put(memory, &face, "one", 7, &stands, NULL), 0);
+	assert_int_equal(cut_memory_settle(memory, 7, "one", NULL), 0);
+	assert_int_equal(made_of(memory, face.source, &list), 1); /* and not doomed besides */
+	free(list);
+	cut_memory_close(memory);
+}
+
+TEST(what_is_on_its_way_is_of_the_whole_family)
+{
+	struct cut_memory *memory = open_memory();
+
+	put_whole(memory, "cat", 100, "cat100");
+	put_whole(memory, "cat100", 10, "cat10");
+	begin(memory, "cat10", 7, 100);
+	making(memory, "cat", 1, 0);
+	making(memory, "cat100", 1, 0);
+	making(memory, "cat1", 0, 0);
+	cut_memory_close(memory);
+}
+
+TEST(what_was_searched_for_in_vain_is_told_apart)
+{
+	struct cut_memory *memory = open_memory();
+
+	begin(memory, "cat", 1, 100);
+	begin(memory, "cat", 2, 100);
+	assert_int_equal(cut_memory_in_vain(memory, 2, NULL), 0);
+	making(memory, "cat", 1, 1);
+	assert_int_equal(pending(memory, 200, false), 1);
+	assert_int_equal(pending(memory, 200, true), 2);
+	cut_memory_close(memory);
+}
+
+struct maker {
+	struct cut_memory *memory;
+	uint64_t from;
+	int failed;
+};
+
+enum { MAKERS = 8, CUTS = 25 };
+
+/* The last one of each cannot be begun, since all want the same number. */
+static void *make_many(void *context)
+{
+	struct maker *maker = context;
+
+	for (uint64_t i = 0; i <= CUTS; i++) {
+		const struct cut_key key = {
+			.source = "cat", .thumb_w = (int64_t)(maker->from + i), .thumb_h = 1
+		};
+		const struct cut_storing storing = {
+			.number = i == CUTS ? 1 : maker->from + i, .group = "g01", .time = 100
+		};
+		struct cut_name stands;
+		char id[32];
+
+		if (cut_memory_begin(maker->memory, &key, &storing, NULL) != 0) {
+			maker->failed++;
+			continue;
+		}
+		snprintf(id, sizeof id, "cut%d", (int)key.thumb_w);
+		maker->failed += i < CUTS && cut_memory_put(maker->memory, &key, id, storing.number,
+						     &stands, NULL) != 0;
+	}
+	return NULL;
+}
+
+TEST(what_one_of_many_threads_cannot_have_is_not_refused_to_the_others)
+{
+	struct cut_memory *memory = open_memory();
+	struct maker makers[MAKERS];
+	pthread_t threads[MAKERS];
+	struct cut_name *list;
+	int failed = 0;
+
+	for (int i = 0; i < MAKERS; i++) {
+		makers[i] = (struct maker){ memory, (uint64_t)(i + 1) * 1000, 0 };
+		assert_int_equal(pthread_create(&threads[i], NULL, make_many, &makers[i]), 0);
+	}
+	for (int i = 0; i < MAKERS; i++) {
+		pthread_join(threads[i], NULL);
+		failed += makers[i].failed;
+	}
+	assert_int_equal(failed, MAKERS - 1); /* one of them had the number first */
+	making(memory, "cat", 1, 0);
+	assert_int_equal(made_of(memory, "cat", &list), MAKERS * CUTS);
 	free(list);
 	cut_memory_close(memory);
 }

@@ -1,3 +1,4 @@
+#include "image/picture_mark.h"
 #include "meta/db.h"
 #include "programs/cut_svr/cut_shop.h"
 #include "unit.h"
@@ -20,6 +21,11 @@ static struct {
 	size_t count;
 	unsigned cuts, uploads, downloads;
 	bool source_goes;                /* while a cut is being uploaded */
+	bool source_goes_early;          /* while it is being made */
+	unsigned lost;                   /* answers to uploads from now on */
+	enum err_code upload_fails;      /* without storing */
+	int64_t known;                   /* to the memory as being stored, at the last upload */
+	char sent[2][64];                /* the last two uploads */
 	bool remove_fails, memory_fails; /* the latter at a put */
 	const char *hidden; /* a picture that the storage that is asked has not got yet, or NULL */
 	enum err_code cut_fails, stat_fails;
@@ -83,14 +89,27 @@ static int download(void *context, const struct file_id *id, struct buf *picture
 	return 0;
 }
 
+static int64_t being_stored(void)
+{
+	int64_t open, in_vain;
+
+	assert(cut_memory_making(world.memory, CAT, &open, &in_vain, NULL) == 0);
+	return open;
+}
+
 static int upload(void *context, const char *group, struct span picture, const char *ext,
 	struct file_id *id, struct err *err)
 {
 	struct file_id made = { .crc = 7, .size = picture.len, .time = 1700000000 };
 
 	(void)context;
-	(void)err;
+	world.known = being_stored();
+	if (world.upload_fails != ERR_NONE)
+		return err_set(err, world.upload_fails, "upload fails");
 	pthread_mutex_lock(&world.lock);
+	assert(picture.len < sizeof world.sent[0]);
+	memcpy(world.sent[0], world.sent[1], sizeof world.sent[0]);
+	memcpy(world.sent[1], picture.data, picture.len);
 	made.random = ++world.uploads;
 	snprintf(made.group, sizeof made.group, "%s", group);
 	snprintf(made.ext, sizeof made.ext, "%s", ext);
@@ -100,6 +119,10 @@ static int upload(void *context, const char *group, struct span picture, const c
 	if (world.source_goes)
 		lose(CAT);
 	pthread_mutex_unlock(&world.lock);
+	if (world.lost > 0) {
+		world.lost--;
+		return err_set(err, ERR_UNKNOWN, "the answer is lost");
+	}
 	return 0;
 }
 
@@ -120,7 +143,8 @@ static int remove_picture(void *context, const struct file_id *id, struct err *e
 /* No row is taken any more, as when the disk is full. */
 static void break_memory(void)
 {
-	static const char *const taken[] = { "SELECT 1", "SELECT 1", NULL }; /* by the memory */
+	static const char *const taken[] = { "SELECT 1", "SELECT 1", "SELECT 1",
+		NULL }; /* by the memory */
 	const struct db_conf conf = { .path = world.path, .steps = taken };
 	struct db *db = db_open(&conf, NULL);
 
@@ -145,12 +169,14 @@ static int cut(void *context, struct span picture, const struct cut_wish *wish, 
 		struct cut_key key = { CAT, 10, 10, -3, 4, 5, 5 };
 		struct cut_name stands;
 
-		assert(cut_memory_put(world.memory, &key, world.rival, &stands, err) == 0);
+		assert(cut_memory_put(world.memory, &key, world.rival, 0, &stands, err) == 0);
 	}
 	if (world.memory_fails)
 		break_memory();
+	if (world.source_goes_early)
+		lose(CAT);
 	world.cuts++;
-	buf_put_str(result, "fewer");
+	buf_put_str(result, "\xff\xd8\xff\xd9");
 	*made = (struct picture_facts){ PICTURE_JPEG, wish->thumb_w, wish->thumb_h, 1 };
 	return 0;
 }
@@ -174,6 +200,10 @@ static void begin(void)
 	struct err err = { 0 };
 
 	world.count = world.cuts = world.uploads = world.downloads = 0;
+	world.source_goes_early = false;
+	world.lost = 0;
+	world.upload_fails = ERR_NONE;
+	world.known = 0;
 	world.source_goes = world.remove_fails = world.memory_fails = false;
 	world.hidden = NULL;
 	world.cut_fails = world.stat_fails = ERR_NONE;
@@ -311,6 +341,10 @@ TEST(a_cut_that_a_storage_has_not_got_yet_still_goes_with_its_source)
 TEST(a_cut_that_cannot_be_removed_is_removed_later)
 {
 	begin();
+	world.source_goes_early = false;
+	world.lost = 0;
+	world.upload_fails = ERR_NONE;
+	world.known = 0;
 	world.source_goes = world.remove_fails = true;
 	assert_int_equal(code_of(face()), ERR_GONE);
 	cut_shop_clean(world.shop);
@@ -323,16 +357,86 @@ TEST(a_cut_that_cannot_be_removed_is_removed_later)
 	end();
 }
 
-TEST(a_cut_that_can_neither_be_remembered_nor_removed_is_removed_later)
+TEST(a_cut_that_can_neither_be_remembered_nor_removed_is_still_to_be_searched_for)
 {
 	begin();
 	world.memory_fails = world.remove_fails = true;
 	assert_int_not_equal(code_of(face()), ERR_GONE);
 	assert_int_equal(world.count, 2);
-	world.remove_fails = false;
-	cut_shop_clean(world.shop);
+	assert_int_equal(being_stored(), 1);
+	end();
+}
+
+TEST(one_that_cannot_be_remembered_is_removed_and_not_searched_for)
+{
+	begin();
+	world.memory_fails = true;
+	assert_int_not_equal(code_of(face()), ERR_GONE);
 	assert_int_equal(world.count, 1);
-	assert_int_equal(made_of_cat(), 0);
+	assert_int_equal(being_stored(), 0);
+	end();
+}
+
+TEST(the_memory_knows_of_a_cut_before_the_store_does)
+{
+	begin();
+	serve(face(), CUT_MADE);
+	assert_int_equal(world.known, 1);
+	assert_int_equal(being_stored(), 0);
+	end();
+}
+
+TEST(a_lost_answer_leaves_a_cut_to_be_searched_for_and_another_one_stands)
+{
+	struct cut_storing lost;
+
+	begin();
+	world.lost = 1;
+	serve(face(), CUT_MADE);
+	assert_int_equal(world.uploads, 2);
+	assert_int_equal(world.known, 2);
+	assert_int_equal(cut_memory_pending(world.memory, INT64_MAX, false, &lost, 1, NULL), 1);
+	assert_string_equal(lost.group, "g01");
+	/* It can be told from the one that stands, of which somebody has the bytes. */
+	assert_true(picture_has_mark(span_of(world.sent[0], lost.length), lost.number));
+	assert_false(picture_has_mark(span_of(world.sent[1], lost.length), lost.number));
+	end();
+}
+
+TEST(nobody_waits_for_a_store_that_loses_every_answer)
+{
+	begin();
+	world.lost = 100;
+	assert_int_equal(code_of(face()), ERR_UNKNOWN);
+	assert_int_equal(world.uploads, 2);
+	assert_int_equal(being_stored(), 2);
+	end();
+}
+
+TEST(what_was_not_stored_for_sure_is_not_searched_for)
+{
+	static const enum err_code sure[] = { ERR_UNREACHABLE, ERR_TIMEOUT, ERR_FULL, ERR_BUSY };
+
+	begin();
+	for (size_t i = 0; i < sizeof sure / sizeof sure[0]; i++) {
+		world.upload_fails = sure[i];
+		assert_int_equal(code_of(face()), sure[i]);
+		assert_int_equal(world.known, 1);
+		assert_int_equal(being_stored(), 0);
+	}
+	world.upload_fails = ERR_IO;
+	assert_int_equal(code_of(face()), ERR_IO);
+	assert_int_equal(being_stored(), 1);
+	end();
+}
+
+TEST(nothing_is_stored_of_a_source_that_went_while_it_was_cut)
+{
+	begin();
+	world.source_goes_early = true;
+	assert_int_equal(code_of(face()), ERR_GONE);
+	assert_int_equal(world.uploads, 0);
+	assert_int_equal(being_stored(), 0);
 	end();
 }
 
