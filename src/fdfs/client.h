@@ -38,6 +38,21 @@ void fdfs_client_free(struct fdfs_client *client);
 int fdfs_upload(struct fdfs_client *client, const char *group, struct span content, const char *ext,
 	struct file_id *id, struct err *err);
 
+/* Store `content`, which had the names `olds` elsewhere (1 to 16, all of one group), in that
+ * group of a picstore, so that it answers to them from then on.  With `keep` the first of
+ * them is an id of a picstore, which may get it again.  What is there under one of the
+ * names already is not stored again: may be repeated.  ERR_EXISTS if it is there with
+ * other content, ERR_GONE if it was deleted there, ERR_UNSUPPORTED if that is no picstore,
+ * ERR_CORRUPT if the content is not what the names say. */
+int fdfs_adopt(struct fdfs_client *client, const struct file_id *olds, size_t count, bool keep,
+	struct span content, const char *ext, struct file_id *id, struct err *err);
+
+/* Call `found` for each name that `id` has besides itself: one or none of them is the
+ * picture's own (`own`), the others it had elsewhere.  A FastDFS knows of none. */
+int fdfs_names(struct fdfs_client *client, const struct file_id *id,
+	void (*found)(void *context, const struct file_id *id, bool own), void *context,
+	struct err *err);
+
 /* Append the whole picture to `out`.  Size and CRC are checked against the id, slaves
  * and appenders excepted: ERR_CORRUPT, and nothing appended, if they do not match.
  * ERR_NOT_FOUND also for what was deleted, unless the storage is ours (ERR_GONE). */

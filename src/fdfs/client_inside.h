@@ -4,6 +4,7 @@
 #include "fdfs/client.h"
 #include "fdfs/fdfs_call.h"
 #include "fdfs/fdfs_trackers.h"
+#include "fdfs/proto_moving.h"
 
 #include <stdatomic.h>
 
@@ -19,6 +20,7 @@ struct fdfs_client {
 	struct fdfs_pool *pool;
 	struct fdfs_trackers *trackers;
 	_Atomic int64_t cannot_tell_ms; /* until then storages are not asked for slaves */
+	_Atomic int64_t nameless_ms; /* when a storage did not know FDFS_NAMES; 0: never */
 };
 
 /* The end of a call that begins now. */

@@ -46,10 +46,21 @@ nonsense:
 
 /* The error for a storage's status.  What it finds wrong with a request that this client
  * has made is no fault of who gave the picture. */
-static int refused(const struct fdfs_call *call, struct err *err)
+static int refused(const struct fdfs_call *call, bool adopts, struct err *err)
 {
 	enum err_code code = err_from_fdfs(call->status);
 
+	if (adopts && call->status == FDFS_STATUS_GONE)
+		return err_set(err, ERR_GONE, "it was there and has been deleted");
+	if (adopts && call->status == FDFS_STATUS_CORRUPT)
+		return err_set(err, ERR_CORRUPT, "the bytes do not match the id");
+	if (adopts && code == ERR_EXISTS)
+		return err_set(err, ERR_EXISTS, "it is there already, with other content");
+	if (adopts && code == ERR_BAD_REQUEST)
+		return err_set(err, ERR_UNSUPPORTED,
+			"storage %s: does not take pictures with their old ids; is it a "
+			"picstore's?",
+			call->peer->text);
 	if (code == ERR_NOT_FOUND || code == ERR_BAD_REQUEST || code == ERR_EXISTS ||
 		code == ERR_NOT_ALLOWED)
 		code = ERR_IO;
@@ -71,11 +82,40 @@ static bool give_up(void *context)
 	return !fdfs_client_is_up(wait->client, wait->group, wait->peer);
 }
 
+/* A new file, or one that is adopted. */
+struct upload {
+	uint8_t cmd;
+	struct fdfs_upload_request request;
+	const struct fdfs_adopt_request *adopt; /* NULL: a new one */
+};
+
+static size_t put_head(struct buf *head, const struct upload *upload, uint8_t path)
+{
+	struct fdfs_upload_request request = upload->request;
+	struct fdfs_adopt_request adopt;
+	size_t begun;
+
+	if (upload->adopt == NULL) {
+		begun = fdfs_begin(head, upload->cmd, 0);
+		request.path = path;
+		fdfs_put_upload_head(head, &request);
+		return begun;
+	}
+	adopt = *upload->adopt;
+	adopt.path = path;
+	memcpy(adopt.ext, request.ext, sizeof adopt.ext);
+	adopt.size = request.size;
+	begun = fdfs_begin(head, FDFS_ADOPT, FDFS_FLAG_TELL_GONE);
+	fdfs_put_adopt_head(head, &adopt);
+	return begun;
+}
+
 /* Send to one storage.  `*not_done` says, after a failure, that nothing was stored. */
-static int upload_to(struct fdfs_client *client, uint8_t cmd, const struct fdfs_peer *peer,
-	const struct fdfs_route *route, const struct fdfs_upload_request *request, int64_t deadline,
+static int upload_to(struct fdfs_client *client, const struct fdfs_peer *peer,
+	const struct fdfs_route *route, const struct upload *upload, int64_t deadline,
 	struct file_id *id, bool *not_done, struct err *err)
 {
+	const struct fdfs_upload_request *request = &upload->request;
 	struct wait wait = { client, peer, route->group };
 	struct buf head;
 	struct fdfs_call call = {
@@ -91,9 +131,8 @@ static int upload_to(struct fdfs_client *client, uint8_t cmd, const struct fdfs_
 	size_t begun;
 	int result;
 
-	buf_init(&head, CLIENT_HEAD_MAX);
-	begun = fdfs_begin(&head, cmd, 0);
-	fdfs_put_upload_head(&head, request);
+	buf_init(&head, FDFS_HEADER_LEN + FDFS_ADOPT_HEAD_MAX);
+	begun = put_head(&head, upload, route->path);
 	fdfs_end(&head, begun, request->size);
 	assert(buf_ok(&head));
 	call.head = buf_span(&head);
@@ -104,9 +143,9 @@ static int upload_to(struct fdfs_client *client, uint8_t cmd, const struct fdfs_
 		return err_prefix(err, "storage");
 	*not_done = call.status != 0;
 	if (call.status != 0)
-		result = refused(&call, err);
+		result = refused(&call, upload->adopt != NULL, err);
 	else
-		result = take_id(&call, cmd, request->content, route->group, id, err);
+		result = take_id(&call, upload->cmd, request->content, route->group, id, err);
 	fdfs_call_end(client->pool, &call, result == 0);
 	return result;
 }
@@ -147,10 +186,15 @@ static bool may_go_elsewhere(
 	       code == ERR_BUSY;
 }
 
-static int upload(struct fdfs_client *client, uint8_t cmd, const char *group, struct span content,
-	const char *ext, struct file_id *id, struct err *err)
+static int send_content(struct fdfs_client *client, uint8_t cmd, const char *group, struct span content,
+	const char *ext, const struct fdfs_adopt_request *adopt, struct file_id *id,
+	struct err *err)
 {
-	struct fdfs_upload_request request = { .size = content.len, .content = content };
+	struct upload upload = {
+		.cmd = cmd,
+		.request = { .size = content.len, .content = content },
+		.adopt = adopt,
+	};
 	int64_t deadline = fdfs_client_deadline(client);
 	struct fdfs_tried tried = { 0 };
 	struct err local, kept = { .code = ERR_NONE };
@@ -163,7 +207,7 @@ static int upload(struct fdfs_client *client, uint8_t cmd, const char *group, st
 		return err_set(err, ERR_TOO_LARGE,
 			"%zu bytes are more than the %zu that are allowed", content.len,
 			client->max_file_size);
-	snprintf(request.ext, sizeof request.ext, "%s", ext);
+	snprintf(upload.request.ext, sizeof upload.request.ext, "%s", ext);
 	for (;;) {
 		const struct fdfs_peer *peer = NULL;
 		struct fdfs_route route;
@@ -178,9 +222,7 @@ static int upload(struct fdfs_client *client, uint8_t cmd, const char *group, st
 			return fdfs_trackers_nonsense("the address of a storage", err);
 		if (peer == NULL)
 			break;
-		request.path = route.path;
-		if (upload_to(client, cmd, peer, &route, &request, deadline, id, &not_done, err) ==
-			0)
+		if (upload_to(client, peer, &route, &upload, deadline, id, &not_done, err) == 0)
 			return 0;
 		if (!may_go_elsewhere(client, cmd, not_done, err->code))
 			return -1;
@@ -194,11 +236,29 @@ static int upload(struct fdfs_client *client, uint8_t cmd, const char *group, st
 int fdfs_upload(struct fdfs_client *client, const char *group, struct span content, const char *ext,
 	struct file_id *id, struct err *err)
 {
-	return upload(client, FDFS_UPLOAD, group, content, ext, id, err);
+	return send_content(client, FDFS_UPLOAD, group, content, ext, NULL, id, err);
 }
 
 int fdfs_upload_appender(struct fdfs_client *client, const char *group, struct span content,
 	const char *ext, struct file_id *id, struct err *err)
 {
-	return upload(client, FDFS_UPLOAD_APPENDER, group, content, ext, id, err);
+	return send_content(client, FDFS_UPLOAD_APPENDER, group, content, ext, NULL, id, err);
+}
+
+int fdfs_adopt(struct fdfs_client *client, const struct file_id *olds, size_t count, bool keep,
+	struct span content, const char *ext, struct file_id *id, struct err *err)
+{
+	struct fdfs_adopt_request adopt = { .keep = keep, .names.count = count };
+
+	assert(count >= 1);
+	if (count > FDFS_NAMES_MAX)
+		return err_set(
+			err, ERR_BAD_REQUEST, "%zu names are more than %d", count, FDFS_NAMES_MAX);
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(olds[i].group, olds[0].group) != 0)
+			return err_set(
+				err, ERR_BAD_REQUEST, "%s is of another group", olds[i].name);
+		adopt.names.names[i] = span_of(olds[i].name, olds[i].name_len);
+	}
+	return send_content(client, FDFS_ADOPT, olds[0].group, content, ext, &adopt, id, err);
 }

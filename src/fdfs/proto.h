@@ -79,6 +79,9 @@ enum fdfs_cmd {
 	/* ours: the slaves of a file, and theirs; a request like FDFS_GET_METADATA, names
 	 * with a line feed behind each in the reply.  FastDFS: EINVAL */
 	FDFS_LIST_SLAVES = 191,
+	/* ours, of storage_server; see proto_moving.h */
+	FDFS_ADOPT = 192,
+	FDFS_NAMES = 193,
 };
 
 /* Flags in the status byte of a request.  FastDFS ignores the byte, except for the two

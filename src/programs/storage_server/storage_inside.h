@@ -37,6 +37,12 @@ struct storage {
 typedef void storage_command(struct storage *storage, struct net_request *request);
 
 storage_command storage_upload, storage_download, storage_info, storage_delete;
+storage_command storage_adopt, storage_names_of;
+
+/* Go on with `then`, now or later; a name of another store in the request has been
+ * replaced by what it means here. */
+void storage_translate(struct storage *storage, struct net_request *request,
+	void (*then)(struct storage *storage, struct net_request *request));
 
 /* The same for commands that may wait for a disk and need nothing but one thread: answers
  * by returning 0, with the body in `reply` if there is one, or -1 with err. */

@@ -1,5 +1,6 @@
 #include "programs/storage_server/storage_requests.h"
 
+#include "core/crc32.h"
 #include "fdfs/metadata_text.h"
 
 #include <inttypes.h>
@@ -14,6 +15,8 @@ static uint64_t head_max(uint8_t cmd)
 	case FDFS_UPLOAD:
 	case FDFS_UPLOAD_APPENDER:
 		return FDFS_UPLOAD_HEAD_LEN;
+	case FDFS_ADOPT:
+		return FDFS_ADOPT_HEAD_MAX;
 	case FDFS_UPLOAD_SLAVE:
 		return 8 + 8 + FDFS_PREFIX_WIDTH + FDFS_EXT_WIDTH + FILE_ID_NAME_MAX;
 	case FDFS_APPEND:
@@ -178,6 +181,117 @@ int storage_read_download(const struct storage_limits *limits, struct span body,
 	return storage_range(&request, id->size, from, len, err);
 }
 
+/* ---- names of elsewhere ---- */
+
+static int check_old(const struct storage_limits *limits, struct span name, struct span content,
+	struct file_id *id, struct err *err)
+{
+	if (!file_id_parse_name(span_str(limits->group), name, id))
+		return err_set(err, ERR_BAD_ID, "'%.*s' is not the name of a file", (int)name.len,
+			(const char *)name.data);
+	if (id->kind != FILE_ID_NORMAL && id->kind != FILE_ID_TRUNK)
+		return 0;
+	if (id->size == content.len &&
+		(id->crc == crc32_add(0, content) || id->crc == crc32_fastdfs_old(content)))
+		return 0;
+	return err_set(err, ERR_CORRUPT, "%s does not name these %zu bytes", id->name, content.len);
+}
+
+int storage_read_adopt(const struct storage_limits *limits, struct span body,
+	struct fdfs_adopt_request *request, struct file_id olds[FDFS_NAMES_MAX], struct err *err)
+{
+	if (!fdfs_get_adopt_request(body, request))
+		return bad_body(body, err);
+	if (request->size > limits->max_file_size)
+		return err_set(err, ERR_TOO_LARGE, "%" PRIu64 " bytes are over max_file_size",
+			request->size);
+	if (request->path != FDFS_ANY_PATH && request->path >= limits->path_count)
+		return err_set(err, ERR_BAD_REQUEST, "there is no store path M%02X", request->path);
+	if (!file_id_ext_ok(span_str(request->ext)))
+		return err_set(
+			err, ERR_BAD_REQUEST, "'%s' is not an extension for a name", request->ext);
+	for (size_t i = 0; i < request->names.count; i++)
+		if (check_old(limits, request->names.names[i], request->content, &olds[i], err) !=
+			0)
+			return -1;
+	return 0;
+}
+
+int storage_read_names(
+	const struct storage_limits *limits, struct span body, struct file_id *id, struct err *err)
+{
+	struct fdfs_file_request file;
+
+	if (!fdfs_get_file_request(body, &file))
+		return bad_body(body, err);
+	if (strcmp(file.group, limits->group) != 0 ||
+		!file_id_parse_name(span_str(file.group), file.name, id))
+		return err_set(err, ERR_BAD_ID, "'%.*s' is not the name of a file here",
+			(int)file.name.len, (const char *)file.name.data);
+	return 0;
+}
+
+enum { SET_HEAD = 8 + 8 + 1 + FDFS_GROUP_WIDTH }; /* of FDFS_SET_METADATA, before the name */
+
+/* Where the name starts, and how long it is. */
+static bool name_place(uint8_t cmd, struct span body, size_t *at, size_t *len)
+{
+	switch (cmd) {
+	case FDFS_DOWNLOAD:
+		*at = 8 + 8 + FDFS_GROUP_WIDTH;
+		break;
+	case FDFS_DELETE:
+	case FDFS_FILE_INFO:
+	case FDFS_GET_METADATA:
+		*at = FDFS_GROUP_WIDTH;
+		break;
+	case FDFS_SET_METADATA:
+		*at = SET_HEAD;
+		if (body.len < SET_HEAD || load_be64(body.data) > body.len - SET_HEAD)
+			return false;
+		*len = (size_t)load_be64(body.data);
+		return true;
+	default:
+		return false;
+	}
+	if (body.len <= *at)
+		return false;
+	*len = body.len - *at;
+	if (cmd == FDFS_FILE_INFO && body.data[body.len - 1] == '\0')
+		--*len;
+	return true;
+}
+
+bool storage_named(
+	const struct storage_limits *limits, uint8_t cmd, struct span body, struct file_id *id)
+{
+	char group[FDFS_GROUP_WIDTH + 1];
+	struct cursor in;
+	size_t at, len;
+
+	if (!name_place(cmd, body, &at, &len))
+		return false;
+	in = cursor_of(span_of(body.data + at - FDFS_GROUP_WIDTH, FDFS_GROUP_WIDTH));
+	cursor_get_field(&in, group, FDFS_GROUP_WIDTH);
+	return strcmp(group, limits->group) == 0 &&
+	       file_id_parse_name(span_str(group), span_of(body.data + at, len), id);
+}
+
+bool storage_rename(uint8_t cmd, struct span *body, struct span name)
+{
+	uint8_t *bytes = (uint8_t *)(uintptr_t)body->data;
+	size_t at, len;
+
+	if (!name_place(cmd, *body, &at, &len) || name.len > len)
+		return false;
+	memcpy(bytes + at, name.data, name.len);
+	memmove(bytes + at + name.len, bytes + at + len, body->len - at - len);
+	body->len -= len - name.len;
+	if (cmd == FDFS_SET_METADATA)
+		store_be64(bytes, name.len);
+	return true;
+}
+
 uint8_t storage_status(enum err_code code, uint8_t flags)
 {
 	if (code == ERR_GONE && (flags & FDFS_FLAG_TELL_GONE) != 0)
@@ -192,6 +306,7 @@ int storage_permit(enum storage_mode mode, uint8_t cmd, struct err *err)
 	switch (cmd) {
 	case FDFS_UPLOAD:
 	case FDFS_UPLOAD_APPENDER:
+	case FDFS_ADOPT:
 		if (mode != STORAGE_READ_WRITE)
 			return err_set(err, ERR_FULL, "this storage is %s and takes no uploads",
 				mode == STORAGE_DRAINING ? "draining" : "read-only");

@@ -4,6 +4,7 @@
 
 #include "core/err.h"
 #include "fdfs/proto.h"
+#include "fdfs/proto_moving.h"
 
 enum {
 	STORAGE_PLAIN_BODY_MAX = 4096, /* of requests without content */
@@ -72,6 +73,24 @@ int storage_range(const struct fdfs_download_request *request, uint64_t size, ui
 /* Both at once, for files whose id tells their size. */
 int storage_read_download(const struct storage_limits *limits, struct span body, struct file_id *id,
 	uint64_t *from, uint64_t *len, struct err *err);
+
+/* A picture that had names elsewhere; `olds` are these, with this storage's group.  Where a
+ * name tells the content's size and CRC they are checked: ERR_CORRUPT. */
+int storage_read_adopt(const struct storage_limits *limits, struct span body,
+	struct fdfs_adopt_request *request, struct file_id olds[FDFS_NAMES_MAX], struct err *err);
+
+/* As storage_read_file, but of any store path. */
+int storage_read_names(
+	const struct storage_limits *limits, struct span body, struct file_id *id, struct err *err);
+
+/* The file that a request names: one about a single file, of this group, of any store path.
+ * False for other requests. */
+bool storage_named(const struct storage_limits *limits, uint8_t cmd, struct span body,
+	struct file_id *id);
+
+/* Put `name`, which is not longer, in the place of that name: writes into the body's bytes
+ * and makes it shorter.  False if it is longer. */
+bool storage_rename(uint8_t cmd, struct span *body, struct span name);
 
 /* The status byte for a failure.  What has been deleted was never there, and damaged
  * bytes are a disk error, for those that did not ask to be told (FDFS_FLAG_TELL_GONE in

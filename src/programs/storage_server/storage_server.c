@@ -101,6 +101,8 @@ static const struct {
 	{ FDFS_DOWNLOAD, storage_download, NULL },
 	{ FDFS_FILE_INFO, storage_info, NULL },
 	{ FDFS_DELETE, storage_delete, NULL },
+	{ FDFS_ADOPT, storage_adopt, NULL },
+	{ FDFS_NAMES, storage_names_of, NULL },
 	{ FDFS_ACTIVE_TEST, active_test, NULL },
 	{ FDFS_SET_METADATA, NULL, storage_set_metadata },
 	{ FDFS_GET_METADATA, NULL, storage_get_metadata },
@@ -143,6 +145,23 @@ static void answer_uncollected(
 	storage_fail_and_close(request, &err);
 }
 
+static void carry_out(struct storage *storage, struct net_request *request)
+{
+	struct fdfs_header header = fdfs_header_read(request->header);
+	struct err err;
+
+	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+		if (commands[i].cmd == header.cmd && commands[i].job != NULL) {
+			storage_do(storage, request, commands[i].job);
+			return;
+		} else if (commands[i].cmd == header.cmd) {
+			commands[i].answer(storage, request);
+			return;
+		}
+	err_set(&err, ERR_BAD_REQUEST, "there is no command %u", header.cmd);
+	storage_fail(request, &err);
+}
+
 static void on_request(void *context, struct net_request *request)
 {
 	struct storage *storage = context;
@@ -158,16 +177,7 @@ static void on_request(void *context, struct net_request *request)
 		storage_fail(request, &err);
 		return;
 	}
-	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-		if (commands[i].cmd == header.cmd && commands[i].job != NULL) {
-			storage_do(storage, request, commands[i].job);
-			return;
-		} else if (commands[i].cmd == header.cmd) {
-			commands[i].answer(storage, request);
-			return;
-		}
-	err_set(&err, ERR_BAD_REQUEST, "there is no command %u", header.cmd);
-	storage_fail(request, &err);
+	storage_translate(storage, request, carry_out);
 }
 
 static void on_trouble(void *context, enum net_trouble what, const char *peer)

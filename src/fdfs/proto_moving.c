@@ -1,0 +1,71 @@
+#include "fdfs/proto_moving.h"
+
+enum { VERSION = 1, FLAG_KEEP = 1 };
+
+static void put_name(struct buf *out, struct span name)
+{
+	buf_put_u8(out, (uint8_t)name.len);
+	buf_put_span(out, name);
+}
+
+static bool get_name(struct cursor *in, struct span *name)
+{
+	uint8_t len = cursor_get_u8(in);
+
+	*name = cursor_get_span(in, len);
+	return cursor_ok(in) && len >= 1 && len <= FILE_ID_NAME_MAX;
+}
+
+void fdfs_put_adopt_head(struct buf *out, const struct fdfs_adopt_request *request)
+{
+	buf_put_u8(out, VERSION);
+	buf_put_u8(out, request->keep ? FLAG_KEEP : 0);
+	buf_put_u8(out, request->path);
+	buf_put_field(out, request->ext, FDFS_EXT_WIDTH);
+	buf_put_u8(out, (uint8_t)request->names.count);
+	for (size_t i = 0; i < request->names.count; i++)
+		put_name(out, request->names.names[i]);
+	buf_put_be64(out, request->size);
+}
+
+bool fdfs_get_adopt_request(struct span body, struct fdfs_adopt_request *request)
+{
+	struct cursor in = cursor_of(body);
+	uint8_t flags;
+
+	if (cursor_get_u8(&in) != VERSION)
+		return false;
+	flags = cursor_get_u8(&in);
+	request->keep = (flags & FLAG_KEEP) != 0;
+	request->path = cursor_get_u8(&in);
+	cursor_get_field(&in, request->ext, FDFS_EXT_WIDTH);
+	request->names.count = cursor_get_u8(&in);
+	if (!cursor_ok(&in) || (flags & ~FLAG_KEEP) != 0 || request->names.count < 1 ||
+		request->names.count > FDFS_NAMES_MAX)
+		return false;
+	for (size_t i = 0; i < request->names.count; i++)
+		if (!get_name(&in, &request->names.names[i]))
+			return false;
+	request->size = cursor_get_be64(&in);
+	if (!cursor_ok(&in) || request->size != cursor_left(&in))
+		return false;
+	request->content = cursor_get_span(&in, cursor_left(&in));
+	return cursor_end(&in);
+}
+
+void fdfs_put_names(struct buf *out, const struct fdfs_names *names)
+{
+	for (size_t i = 0; i < names->count; i++)
+		put_name(out, names->names[i]);
+}
+
+bool fdfs_get_names(struct span body, struct fdfs_names *names)
+{
+	struct cursor in = cursor_of(body);
+
+	names->count = 0;
+	while (cursor_left(&in) > 0)
+		if (names->count > FDFS_NAMES_MAX || !get_name(&in, &names->names[names->count++]))
+			return false;
+	return names->count > 0 && cursor_end(&in);
+}

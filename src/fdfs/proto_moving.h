@@ -1,0 +1,49 @@
+/* proto_moving.h - the two commands of storage_server that FastDFS does not have: for
+ * pictures that are moved here, and for the names that they answer to.
+ *
+ *     FDFS_ADOPT: store a picture that had other names elsewhere
+ *     u8    1, the version of this layout
+ *     u8    flags: bit 0, "keep": the first name is of a picstore that called itself as
+ *           this one does; store it under that name again if its place is free
+ *     u8    store path, 255: any
+ *     c6    extension
+ *     u8    how many names, 1 to FDFS_NAMES_MAX
+ *           for each: u8 length, 1 to 127, and the name without the group
+ *     i64   size
+ *           content
+ *     reply c16 group, name: as of an upload
+ *
+ *     FDFS_NAMES: what a file is called
+ *     c16   group, name
+ *     reply for each name, that of the picture itself first: u8 length, name */
+#pragma once
+
+#include "fdfs/proto.h"
+
+enum {
+	FDFS_NAMES_MAX = 16, /* that one picture had elsewhere */
+	FDFS_ADOPT_HEAD_MIN = 1 + 1 + 1 + FDFS_EXT_WIDTH + 1 + 2 + 8,
+	FDFS_ADOPT_HEAD_MAX = FDFS_ADOPT_HEAD_MIN + FDFS_NAMES_MAX * (1 + FILE_ID_NAME_MAX),
+	FDFS_NAMES_LEN_MAX = (FDFS_NAMES_MAX + 1) * (1 + FILE_ID_NAME_MAX),
+};
+
+struct fdfs_names {
+	size_t count;
+	struct span names[FDFS_NAMES_MAX + 1]; /* borrowed from the body */
+};
+
+struct fdfs_adopt_request {
+	bool keep;
+	uint8_t path;
+	char ext[FDFS_EXT_WIDTH + 1];
+	struct fdfs_names names;
+	uint64_t size;
+	struct span content; /* borrowed from the body */
+};
+
+/* The encoder leaves the content to the caller. */
+void fdfs_put_adopt_head(struct buf *out, const struct fdfs_adopt_request *request);
+bool fdfs_get_adopt_request(struct span body, struct fdfs_adopt_request *request);
+
+void fdfs_put_names(struct buf *out, const struct fdfs_names *names);
+bool fdfs_get_names(struct span body, struct fdfs_names *names);

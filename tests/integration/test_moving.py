@@ -1,0 +1,454 @@
+"""picstore import and picstore export: pictures that come from elsewhere with their ids."""
+import base64
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import struct
+import subprocess
+import time
+import zlib
+
+import pytest
+
+import fdfs
+import pictures
+import web
+from installation import PICSTORE, user_options
+from wait import until
+
+GROUP = "g01"
+
+
+def old_crc(content):
+    """What FastDFS before June 2018 put into ids: a signed register."""
+    crc = 0xffffffff
+    table = []
+    for i in range(256):
+        for _ in range(8):
+            i = i >> 1 ^ (0xedb88320 if i & 1 else 0)
+        table.append(i)
+    for byte in content:
+        shifted = crc >> 8 | (0xff000000 if crc & 0x80000000 else 0)
+        crc = (shifted ^ table[(crc ^ byte) & 0xff]) & 0xffffffff
+    return crc ^ 0xffffffff
+
+
+def text64(data):
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+class FastDFS:
+    """The data folders of a FastDFS storage, with binlogs, as it would have left them."""
+
+    def __init__(self, folder, paths=2):
+        self.folder = folder
+        self.random = random.Random(7)
+        self.paths = [folder / f"path{i}" for i in range(paths)]
+        self.binlog = folder / "path0/data/sync/binlog.000"
+        self.binlog.parent.mkdir(parents=True)
+        self.binlog.write_text("")
+        self.trunk_at = 0
+        self.files = {}
+
+    def name(self, content, path=0, flags=1 << 63, size=None, crc=None, extra=b"", ext=".jpg"):
+        size = len(content) if size is None else size
+        field = flags | self.random.getrandbits(23) << 32 | size
+        crc = zlib.crc32(content) if crc is None else crc
+        who = bytes([10, 1, 1, 197])
+        base = text64(who + struct.pack(">IQI", 1549867346, field, crc))
+        digits = "".join(self.random.choice("0123456789") for _ in range(7 - len(ext)))
+        directory = f"{self.random.randrange(256):02X}/{self.random.randrange(256):02X}"
+        return f"M{path:02X}/{directory}/{base}{text64(extra)}{digits}{ext}"
+
+    def file(self, name):
+        return self.paths[int(name[1:3], 16)] / "data" / name[4:]
+
+    def put(self, name, content, log="C"):
+        path = self.file(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        if log:
+            self.log(log, name)
+        self.files[f"{GROUP}/{name}"] = content
+        return f"{GROUP}/{name}"
+
+    def log(self, letter, name):
+        with open(self.binlog, "a") as file:
+            file.write(f"1549867346 {letter} {name}\n")
+
+    def normal(self, content, **more):
+        return self.put(self.name(content, **more), content)
+
+    def slave(self, master, prefix, content):
+        return self.put(master[4:-4] + prefix + ".png", content)
+
+    def appender(self, content):
+        return self.put(self.name(content, flags=1 << 63 | 1 << 58, size=0), content)
+
+    def trunk(self, content, kind=b"F"):
+        slot = (len(content) + 24 + 255) // 256 * 256
+        extra = struct.pack(">III", 1, self.trunk_at, slot)
+        name = self.name(content, flags=1 << 63 | 1 << 59, extra=extra)
+        name = "M00/00/00/" + name[10:]
+        head = kind + struct.pack(">IIII", slot, len(content), zlib.crc32(content), 1549867346)
+        path = self.file("M00/00/00/000001")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "ab") as file:
+            file.write((head + name[-7:].encode() + content).ljust(slot, b"\0"))
+        self.trunk_at += slot
+        self.log("c", name)
+        self.files[f"{GROUP}/{name}"] = content
+        return f"{GROUP}/{name}"
+
+    def delete_trunk(self, file_id):
+        offset, slot = struct.unpack(">4xII", base64.urlsafe_b64decode(file_id[4 + 37:4 + 53]))
+        with open(self.file("M00/00/00/000001"), "r+b") as file:
+            file.seek(offset)
+            file.write(bytes(slot))
+        self.log("D", file_id[4:])
+        return self.files.pop(file_id)
+
+
+def result(done):
+    """stdout of an import as {old: new}."""
+    return {old: new for new, old in (line.split("\t") for line in done.stdout.splitlines())}
+
+
+def import_fastdfs(stack, fastdfs, *more, **rest):
+    return stack.picstore("import", "--from", "fastdfs", "--group", GROUP, *more, *fastdfs.paths,
+                          **rest)
+
+
+def storage_of(installation, group=GROUP):
+    return fdfs.Client(installation.storage[group])
+
+
+def expect_served(stack, files):
+    for file_id, content in files.items():
+        answer = web.get(stack.varnish, "/" + file_id)
+        assert (answer.status, answer.body) == (200, content), file_id
+        with storage_of(stack) as storage:
+            assert storage.download(file_id) == content, file_id
+            assert storage.info(file_id)[::2] == (len(content), zlib.crc32(content)), file_id
+
+
+@pytest.fixture
+def empty(installations):
+    return installations().start("--no-self-test")
+
+
+# -- FastDFS
+
+def test_every_kind_of_file_of_a_fastdfs_keeps_its_id(stack, tmp_path):
+    source = FastDFS(tmp_path)
+    master = source.normal(pictures.drawn(seed=1))
+    source.normal(pictures.drawn(seed=2), path=1)
+    source.normal(pictures.drawn(seed=3), crc=old_crc(pictures.drawn(seed=3)))
+    source.slave(master, "_150x150", pictures.drawn(seed=4, kind="PNG"))
+    source.appender(pictures.drawn(seed=5))
+    trunks = [source.trunk(pictures.drawn(seed=i)) for i in range(10, 15)]
+    source.delete_trunk(trunks[2])
+    source.normal(b"", ext=".png")
+    source.put(source.name(b"not in a binlog"), b"not in a binlog", log=None)
+    done = import_fastdfs(stack, source)
+    assert result(done).keys() == source.files.keys()
+    assert "failed" not in done.stderr
+    expect_served(stack, source.files)
+    for file_id in source.files:
+        assert web.get(stack.lighttpd, "/download.fcgi/" + file_id).body == source.files[file_id]
+    assert web.get(stack.varnish, "/" + trunks[2]).status == 404
+    again = import_fastdfs(stack, source)
+    assert again.stdout == "" and f"{len(source.files)} there already" in again.stderr
+
+
+def test_damaged_and_lost_files_are_told_and_not_imported(stack, tmp_path):
+    source = FastDFS(tmp_path)
+    good = source.normal(pictures.drawn(seed=20))
+    bad = source.normal(pictures.drawn(seed=21))
+    source.file(bad[4:]).write_bytes(pictures.drawn(seed=22))
+    short = source.normal(pictures.drawn(seed=23))
+    os.truncate(source.file(short[4:]), 100)
+    lost = source.normal(pictures.drawn(seed=24))
+    source.file(lost[4:]).unlink()
+    deleted = source.normal(pictures.drawn(seed=25))
+    source.file(deleted[4:]).unlink()
+    source.log("D", deleted[4:])
+    trunk = source.trunk(pictures.drawn(seed=26))
+    with open(source.file("M00/00/00/000001"), "r+b") as file:
+        file.seek(100)
+        file.write(b"damage")
+    link = source.trunk(b"M00/00/00/other", kind=b"L")
+    (source.paths[0] / "data/00/00/core.1234").write_bytes(b"junk")
+    failures = tmp_path / "failures"
+    done = import_fastdfs(stack, source, "--failures", failures, check=False)
+    assert done.returncode == 1
+    assert result(done).keys() == {good}
+    told = {line.split("\t")[0]: line.split("\t")[1] for line in failures.read_text().splitlines()}
+    assert told == {bad: "corrupt", short: "corrupt", lost: "not_found", trunk: "corrupt",
+                    link: "unsupported"}
+    assert "core.1234: passed over" in done.stderr
+    for file_id in (bad, short, lost, deleted, trunk, link):
+        assert web.get(stack.varnish, "/" + file_id).status == 404
+    expect_served(stack, {good: source.files[good]})
+
+
+def test_pictures_come_from_a_running_cluster_by_their_ids(stack, empty):
+    contents = {}
+    for i in range(20):
+        with storage_of(stack) as storage:
+            content = pictures.drawn(seed=100 + i)
+            contents[storage.upload(content, "jpg")] = content
+    missing = "g01/M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768.jpg"
+    ids = "".join(f"{file_id}\t123\tfrom ls\n" for file_id in contents)
+    words = ("import", "--from", "tracker", f"127.0.0.1:{stack.tracker}", "-")
+    done = empty.picstore(*words, stdin=ids + "nonsense\n" + missing + "\n", check=False)
+    assert done.returncode == 1
+    assert result(done).keys() == contents.keys()
+    assert "nonsense: is not an id" in done.stderr and missing in done.stderr
+    expect_served(empty, contents)
+    done = empty.picstore(*words, stdin=ids)
+    assert done.stdout == "" and "20 there already" in done.stderr
+
+
+def test_wrong_use_is_two(stack, tmp_path):
+    for words in (("import", "x"), ("import", "--from", "moon", "x"), ("import", "--from", "export", "a", "b"),
+                  ("import", "--from", "fastdfs", tmp_path), ("import", "--from", "folder"),
+                  ("import", "--from", "folder", "--group", "no-group", tmp_path), ("export",),
+                  ("export", "-j0", tmp_path), ("export", "--group", "nowhere", tmp_path / "x")):
+        assert stack.picstore(*words, check=False).returncode == 2, words
+
+
+# -- deleting
+
+@pytest.mark.parametrize("by", ["old", "new"])
+def test_a_delete_by_either_name_leaves_none_and_one_receipt_says_so(stack, tmp_path, by):
+    source = FastDFS(tmp_path)
+    old = source.trunk(pictures.drawn(seed=200))
+    new = result(import_fastdfs(stack, source))[old]
+    for file_id in (old, new):
+        assert web.get(stack.varnish, "/" + file_id).status == 200
+        assert web.get(stack.varnish, "/" + file_id).status == 200
+    cut = stack.picstore("cut", "20x20", old).stdout.split()[0]
+    assert web.get(stack.varnish, "/" + cut).status == 200
+    stack.picstore("rm", "--now", old if by == "old" else new)
+    for file_id in (old, new, cut):
+        assert web.get(stack.varnish, "/" + file_id).status == 410, file_id
+        with storage_of(stack) as storage, pytest.raises(fdfs.Failed):
+            storage.download(file_id)
+    receipt = stack.picstore("receipt", "--json", old if by == "old" else new).stdout
+    for file_id in (old, new, cut):
+        assert file_id.replace("/", "\\/") in receipt or file_id in receipt
+    assert import_fastdfs(stack, source).stderr.count("1 deleted before") == 1
+    assert web.get(stack.varnish, "/" + old).status == 410
+
+
+def test_a_cut_of_an_old_id(stack, tmp_path):
+    source = FastDFS(tmp_path)
+    old = source.normal(pictures.drawn(300, 200, seed=201))
+    import_fastdfs(stack, source)
+    cut = stack.picstore("cut", "30x20", old).stdout.split()[0]
+    assert web.get(stack.varnish, "/" + cut).body[:2] == b"\xff\xd8"
+
+
+# -- a folder
+
+def test_a_folder_with_junk(stack, tmp_path):
+    folder = tmp_path / "photos"
+    (folder / "deep/er").mkdir(parents=True)
+    wanted = {}
+    for i in range(12):
+        path = folder / ("deep/er" if i % 2 else ".") / f"picture {i}.JPEG"
+        path.write_bytes(pictures.drawn(seed=300 + i))
+        wanted[str(path.resolve())] = path.read_bytes()
+    (folder / "wrong.txt").write_bytes(pictures.drawn(seed=350, kind="PNG"))
+    wanted[str(folder / "wrong.txt")] = (folder / "wrong.txt").read_bytes()
+    (folder / "readme.txt").write_text("not a picture")
+    (folder / "lies.jpg").write_text("<html>")
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "link.jpg").symlink_to(folder / "readme.txt")
+    (folder / ".hidden.jpg").write_bytes(pictures.drawn())
+    os.mkfifo(folder / "pipe.jpg")
+    journal = tmp_path / "journal"
+    words = ("import", "--from", "folder", "--journal", journal, "--group", GROUP, folder)
+    done = stack.picstore(*words)
+    assert result(done).keys() == wanted.keys()
+    assert "3 passed over" in done.stderr
+    for path, file_id in result(done).items():
+        assert file_id.endswith(".png" if path.endswith("txt") else ".jpg")
+        assert web.get(stack.varnish, "/" + file_id).body == wanted[path]
+    again = stack.picstore(*words)
+    assert again.stdout == "" and "13 there already" in again.stderr
+
+
+def test_a_journal_is_of_one_store(stack, empty, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.jpg").write_bytes(pictures.drawn(seed=360))
+    words = ("import", "--from", "folder", "--journal", tmp_path / "journal", tmp_path / "in")
+    stack.picstore(*words)
+    done = empty.picstore(*words, check=False)
+    assert done.returncode == 2 and "another store" in done.stderr
+
+
+# -- there and back
+
+def everything(installation):
+    """{id: bytes} of all pictures."""
+    ids = {line.split("\t")[0] for line in installation.picstore("ls").stdout.splitlines()}
+    found = {}
+    for file_id in ids:
+        with storage_of(installation, file_id[:3]) as storage:
+            found[file_id] = storage.download(file_id)
+    return found
+
+
+def fill(installation, folder, count=60):
+    """Uploads, some of them deleted, and pictures with old ids."""
+    folder.mkdir()
+    with storage_of(installation) as storage, storage_of(installation, "g02") as second:
+        for i in range(count):
+            client = second if i % 3 else storage
+            file_id = client.upload(random.Random(i).randbytes(i * 1000), "jpg")
+            if i % 5 == 2:
+                client.delete(file_id)
+    source = FastDFS(folder)
+    for i in range(5):
+        source.trunk(pictures.drawn(seed=400 + i))
+        source.slave(source.normal(pictures.drawn(seed=410 + i)), "_s", pictures.drawn(seed=420 + i))
+    import_fastdfs(installation, source)
+    return source.files
+
+
+def same_place(installations, other):
+    """Another one whose storages call themselves as those of `other` do."""
+    settings = {(f"storage {group}", "id"): other.settings_id[group] for group in other.settings_id}
+    return installations(settings).start("--no-self-test")
+
+
+def two_alike(installations):
+    settings = {("storage g01", "id"): 701, ("storage g02", "id"): 702}
+    return (installations(dict(settings)).start("--no-self-test"),
+            installations(dict(settings)).start("--no-self-test"))
+
+
+@pytest.mark.parametrize("how", ["folder", "stream"])
+def test_an_export_makes_an_identical_store(installations, tmp_path, how):
+    one, two = two_alike(installations)
+    olds = fill(one, tmp_path / "fastdfs")
+    before = everything(one)
+    if how == "folder":
+        one.picstore("export", tmp_path / "export")
+        manifest = (tmp_path / "export/manifest").read_text().splitlines()
+        assert manifest[0] == "picstore export 1" and len(manifest) == len(before) + 2
+        done = two.picstore("import", "--from", "export", tmp_path / "export")
+    else:
+        stream = one.picstore("export", "-", text=False).stdout
+        done = subprocess.run([PICSTORE, "import", "--from", "export", "-", "--config", two.conf],
+                              input=stream, capture_output=True, check=True)
+    assert everything(two) == before, "the same ids, the same bytes"
+    expect_served(two, olds)
+    assert done.returncode == 0
+    assert two.picstore("fsck").returncode == 0
+
+
+def test_an_export_into_a_store_of_another_name_serves_the_same_ids(installations, tmp_path, empty):
+    one = installations({("storage g01", "id"): 711}).start("--no-self-test")
+    olds = fill(one, tmp_path / "fastdfs", 20)
+    before = everything(one)
+    one.picstore("export", tmp_path / "export")
+    empty.picstore("import", "--from", "export", tmp_path / "export")
+    for file_id, content in (before | olds).items():
+        with storage_of(empty, file_id[:3]) as storage:
+            assert storage.download(file_id) == content
+
+
+def test_an_export_that_was_cut_off_or_damaged_is_told(installations, tmp_path, empty):
+    one = installations().start("--no-self-test")
+    with storage_of(one) as storage:
+        ids = [storage.upload(pictures.drawn(seed=500 + i), "jpg") for i in range(4)]
+    one.picstore("export", tmp_path / "export")
+    stream = one.picstore("export", "-", text=False).stdout
+    (tmp_path / "export/pictures" / ids[0]).write_bytes(pictures.drawn(seed=600))
+    (tmp_path / "export/pictures" / ids[1]).unlink()
+    done = empty.picstore("import", "--from", "export", tmp_path / "export", check=False)
+    assert done.returncode == 1 and "2 failed" in done.stderr
+    assert f"{ids[0]}: " in done.stderr and f"{ids[1]}: " in done.stderr
+    done = subprocess.run([PICSTORE, "import", "--from", "export", "-", "--config", empty.conf],
+                          input=stream[:-10], capture_output=True, check=False)
+    assert done.returncode == 1 and b"cut off" in done.stderr
+    one.picstore("export", tmp_path / "export")
+    assert empty.picstore("import", "--from", "export", tmp_path / "export").returncode == 0
+    assert everything(empty) == everything(one) or set(everything(empty).values()) == \
+        set(everything(one).values())
+
+
+# -- kill -9
+
+def killed(installation, words, lines, stdin=None):
+    """Run a command and kill it when it has printed so many lines."""
+    process = subprocess.Popen([PICSTORE, *words, "--config", installation.conf],
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, stdin=stdin)
+    seen = [process.stdout.readline() for _ in range(lines)]
+    process.send_signal(signal.SIGKILL)
+    rest = process.stdout.read()
+    process.wait()
+    assert all(seen), "it had to be killed in the middle"
+    return [line for line in ("".join(seen) + rest).splitlines() if line.count("\t") == 1]
+
+
+def test_imports_that_are_killed_go_on(empty, tmp_path):
+    source = FastDFS(tmp_path / "fastdfs")
+    for i in range(300):
+        source.normal(pictures.with_comment(pictures.drawn(), i))
+    words = ["import", "--from", "fastdfs", "--group", GROUP, *map(str, source.paths)]
+    for lines in (20, 60):
+        killed(empty, words, lines)
+    done = import_fastdfs(empty, source)
+    assert done.returncode == 0 and "there already" in done.stderr
+    assert len(empty.listed()) == 300, "nothing is stored twice: what was asked for is repeated safely"
+    expect_served(empty, dict(list(source.files.items())[::10]))
+
+
+def test_a_folder_import_that_is_killed_goes_on(empty, tmp_path):
+    (tmp_path / "in").mkdir()
+    for i in range(200):
+        (tmp_path / f"in/{i}.jpg").write_bytes(pictures.with_comment(pictures.drawn(), i))
+    words = ["import", "--from", "folder", "-j4", "--journal", str(tmp_path / "journal"), str(tmp_path / "in")]
+    killed(empty, words, 50)
+    done = empty.picstore(*words)
+    assert done.returncode == 0 and "there already" in done.stderr
+    contents = list(everything(empty).values())
+    assert len(set(contents)) == 200 and len(contents) <= 200 + 4
+
+
+def test_a_storage_that_is_killed_during_an_import_loses_nothing(empty, tmp_path):
+    source = FastDFS(tmp_path / "fastdfs")
+    for i in range(200):
+        source.normal(pictures.with_comment(pictures.drawn(), i))
+    process = subprocess.Popen(
+        [PICSTORE, "import", "--from", "fastdfs", "--group", GROUP, *source.paths, "--config", empty.conf],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    first = [process.stdout.readline() for _ in range(30)]
+    empty.kill("storage-g01")
+    acknowledged = result(subprocess.CompletedProcess([], 0, "".join(first) + process.stdout.read()))
+    process.wait()
+    expect_served(empty, {old: source.files[old] for old in acknowledged})
+    import_fastdfs(empty, source)
+    expect_served(empty, dict(list(source.files.items())[::10]))
+
+
+def test_a_killed_export_goes_on(empty, tmp_path):
+    with storage_of(empty) as storage:
+        for i in range(300):
+            storage.upload(pictures.with_comment(pictures.drawn(), i), "jpg")
+    folder = tmp_path / "export"
+    process = subprocess.Popen([PICSTORE, "export", folder, "--config", empty.conf],
+                               stderr=subprocess.DEVNULL)
+    until(lambda: len(list(folder.glob("pictures/*/*/*/*/*"))) > 20 or process.poll() is not None, "files")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = empty.picstore("export", folder)
+    assert "there already" in done.stderr
+    assert (folder / "manifest").read_text().splitlines()[-1].startswith("end\t300\t")
