@@ -1,0 +1,65 @@
+/* What is read as a picture to adopt, or as a list of names, is written as the same bytes;
+ * and a request is only ever renamed to one that names just that. */
+#include "programs/storage_server/storage_requests.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct storage_limits limits = {
+	.group = "g01", .path_count = 2, .max_file_size = 1000
+};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void try_adopt(struct span body)
+{
+	struct file_id olds[FDFS_NAMES_MAX];
+	struct fdfs_adopt_request request;
+	struct fdfs_names names;
+	struct err err;
+	struct buf out;
+
+	buf_init(&out, FDFS_ADOPT_HEAD_MAX + body.len);
+	if (fdfs_get_adopt_request(body, &request)) {
+		fdfs_put_adopt_head(&out, &request);
+		buf_put_span(&out, request.content);
+		/* The extension's field may have anything behind its NUL. */
+		assert(buf_ok(&out) && out.len == body.len);
+		assert(memcmp(out.data + 9, body.data + 9, body.len - 9) == 0);
+		if (storage_read_adopt(&limits, body, &request, olds, &err) == 0)
+			assert(strcmp(olds[0].group, "g01") == 0 && request.size <= 1000);
+	}
+	buf_clear(&out);
+	if (fdfs_get_names(body, &names)) {
+		fdfs_put_names(&out, &names);
+		assert(buf_ok(&out) && span_equal(buf_span(&out), body));
+	}
+	buf_fini(&out);
+}
+
+static void try_rename(uint8_t cmd, struct span body)
+{
+	static const char name[] = "M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768.jpg";
+	uint8_t *copy = malloc(body.len + 1);
+	struct span renamed = { copy, body.len };
+	struct file_id id;
+
+	assert(copy != NULL);
+	memcpy(copy, body.data, body.len);
+	if (storage_named(&limits, cmd, body, &id) &&
+		storage_rename(cmd, &renamed, span_str(name))) {
+		assert(renamed.len <= body.len);
+		assert(storage_named(&limits, cmd, renamed, &id) && strcmp(id.name, name) == 0);
+	}
+	free(copy);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (size == 0)
+		return 0;
+	try_adopt(span_of(data + 1, size - 1));
+	try_rename(data[0], span_of(data + 1, size - 1));
+	return 0;
+}
