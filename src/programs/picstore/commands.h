@@ -6,8 +6,10 @@
 extern const struct command command_config;
 extern const struct command command_cut;
 extern const struct command command_doctor;
+extern const struct command command_export;
 extern const struct command command_fsck;
 extern const struct command command_get;
+extern const struct command command_import;
 extern const struct command command_ls;
 extern const struct command command_put;
 extern const struct command command_receipt;

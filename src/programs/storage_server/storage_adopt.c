@@ -30,6 +30,7 @@ static int find(struct adopt *adopt, const struct file_id *old, struct file_id *
 {
 	struct engine *engine = adopt->storage->engine;
 	char target[FILE_ID_NAME_MAX + 1];
+	struct storage_found there;
 	struct engine_stat stat;
 	int found;
 
@@ -42,7 +43,7 @@ static int find(struct adopt *adopt, const struct file_id *old, struct file_id *
 		return err_set(&adopt->err, ERR_CORRUPT, "the alias %s means no name", old->name);
 	/* A slave or an appender of this storage's own. */
 	if (found == 0 && names_have(id) && id->path < adopt->storage->limits.path_count) {
-		if (storage_find(adopt->storage, id, &adopt->err) == 0)
+		if (storage_find(adopt->storage, id, &there, &adopt->err) == 0)
 			return err_set(&adopt->err, ERR_EXISTS, "%s is a file of this storage's",
 				old->name);
 		return adopt->err.code == ERR_NOT_FOUND ? 0 : -1;

@@ -1,0 +1,180 @@
+#include "programs/picstore/importer.h"
+
+#include "auth/digest.h"
+#include "core/crc32.h"
+#include "image/picture.h"
+#include "programs/picstore/cli.h"
+#include "programs/picstore/files.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BYTES_MAX = 1 << 30 };
+
+struct import_item *import_item_new(void)
+{
+	struct import_item *item = calloc(1, sizeof *item);
+
+	if (item == NULL)
+		abort();
+	buf_init(&item->bytes, BYTES_MAX);
+	return item;
+}
+
+static void item_free(struct import_item *item)
+{
+	buf_fini(&item->bytes);
+	free(item->path);
+	free(item->picture);
+	free(item);
+}
+
+/* What it is called in reports. */
+static void name_of(const struct import_item *item, char out[4096])
+{
+	if (item->name_count > 0)
+		file_id_format(&item->names[0], out);
+	else
+		snprintf(out, 4096, "%s", item->path);
+}
+
+/* ---- reading ---- */
+
+static int check_export(const struct import_item *item, struct err *err)
+{
+	const struct manifest_picture *picture = item->picture;
+	struct span bytes = buf_span(&item->bytes);
+	uint8_t sha[DIGEST_LEN];
+
+	digest(bytes, sha);
+	if (bytes.len != picture->size || crc32_add(0, bytes) != picture->crc ||
+		memcmp(sha, picture->sha, sizeof sha) != 0)
+		return err_set(err, ERR_CORRUPT, "its bytes are not those that were exported");
+	return 0;
+}
+
+static int read_item(struct importer *importer, struct import_item *item, struct err *err)
+{
+	struct buf metadata;
+	int result;
+
+	switch (item->kind) {
+	case IMPORT_FILE:
+		return files_read(item->path, &item->bytes, err);
+	case IMPORT_EXPORT:
+		if (item->path != NULL && files_read(item->path, &item->bytes, err) != 0)
+			return -1;
+		return check_export(item, err);
+	case IMPORT_ID:
+		break;
+	}
+	if (importer->folder == NULL)
+		return fdfs_download(importer->source, &item->names[0], &item->bytes, err);
+	buf_init(&metadata, 1 << 20);
+	result = fdfs_folder_read(importer->folder, &item->names[0], &item->bytes, err);
+	if (result == 0)
+		result = fdfs_folder_metadata(importer->folder, &item->names[0], &metadata, err);
+	if (result == 0 && metadata.len > 0)
+		importer->metadata++;
+	buf_fini(&metadata);
+	return result;
+}
+
+/* ---- ids ---- */
+
+/* Is it in the target under all its names?  1, 0, or -1 with err. */
+static int is_there(struct importer *importer, const struct import_item *item, struct err *err)
+{
+	struct fdfs_info info;
+
+	for (size_t i = 0; i < item->name_count; i++) {
+		if (fdfs_stat(importer->target, &item->names[i], &info, err) == 0)
+			continue;
+		if (err->code != ERR_NOT_FOUND)
+			return -1;
+		/* The whole group may be missing, which is not the picture's fault. */
+		return 0;
+	}
+	return 1;
+}
+
+static enum move_outcome import_ids(
+	struct importer *importer, struct import_item *item, struct file_id *id, struct err *err)
+{
+	bool keep = item->kind == IMPORT_EXPORT;
+
+	switch (is_there(importer, item, err)) {
+	case 1:
+		return MOVE_ALREADY;
+	case 0:
+		break;
+	default:
+		return err->code == ERR_GONE ? MOVE_DELETED : MOVE_FAILED;
+	}
+	if (read_item(importer, item, err) != 0)
+		return err->code == ERR_GONE || (err->code == ERR_NOT_FOUND && !item->sure)
+			       ? MOVE_DELETED
+			       : MOVE_FAILED;
+	if (fdfs_adopt(importer->target, item->names, item->name_count, keep,
+		    buf_span(&item->bytes), item->names[0].ext, id, err) == 0)
+		return MOVE_DONE;
+	return err->code == ERR_GONE ? MOVE_DELETED : MOVE_FAILED;
+}
+
+/* ---- files ---- */
+
+static enum move_outcome import_file(
+	struct importer *importer, struct import_item *item, struct file_id *id, struct err *err)
+{
+	char known[FILE_ID_TEXT_MAX + 1], ext[FILE_ID_EXT_MAX + 1], text[FILE_ID_TEXT_MAX + 1];
+	int found = import_journal_find(importer->journal, item->path, known, err);
+	enum picture_format format;
+
+	if (found != 0)
+		return found == 1 ? MOVE_ALREADY : MOVE_FAILED;
+	if (read_item(importer, item, err) != 0)
+		return MOVE_FAILED;
+	format = picture_sniff(buf_span(&item->bytes));
+	if (format == PICTURE_NONE && !importer->any) {
+		err_set(err, ERR_NOT_A_PICTURE, "is not a picture");
+		return MOVE_PASSED;
+	}
+	/* What it is says its content, not its name. */
+	if (format != PICTURE_NONE)
+		snprintf(ext, sizeof ext, "%s", picture_extension(format));
+	else
+		files_ext(item->path, ext);
+	if (fdfs_upload(importer->target, importer->group, buf_span(&item->bytes), ext, id, err) !=
+		0)
+		return MOVE_FAILED;
+	file_id_format(id, text);
+	if (import_journal_note(importer->journal, item->path, text, err) == 0)
+		return MOVE_DONE;
+	err_prefix(err, "it is stored as %s, but not in the journal", text);
+	return MOVE_FAILED;
+}
+
+void importer_work(void *context, void *pointer)
+{
+	struct importer *importer = context;
+	struct import_item *item = pointer;
+	char what[4096], line[4096 + FILE_ID_TEXT_MAX + 2], text[FILE_ID_TEXT_MAX + 1];
+	struct file_id id = { 0 };
+	struct err err = { 0 };
+	enum move_outcome outcome;
+	bool tell;
+
+	name_of(item, what);
+	outcome = item->kind == IMPORT_FILE ? import_file(importer, item, &id, &err)
+					    : import_ids(importer, item, &id, &err);
+	tell = outcome == MOVE_DONE;
+	if (tell) {
+		file_id_format(&id, text);
+		/* As put does for files: the id first, so that others can take it. */
+		snprintf(line, sizeof line, "%s\t%s", text, what);
+	}
+	move_report_add(importer->report, what, outcome, tell ? item->bytes.len : 0,
+		tell ? line : NULL, &err);
+	item_free(item);
+}
