@@ -83,17 +83,58 @@ static void add_everywhere(void *context, const struct file_id *id)
 		deletion_add(adding->deletion, text, DELETION_METADATA);
 }
 
+static int add_made_of(const struct adding *adding, const struct file_id *id, struct err *err)
+{
+	const struct derived *derived = adding->tools->derived;
+
+	if (derived == NULL || derived->list(derived->context, id, add_everywhere,
+				       (void *)(uintptr_t)adding, err) == 0)
+		return 0;
+	return err_prefix(err, "cannot tell what was made from it");
+}
+
+/* The names of one picture. */
+struct naming {
+	struct adding *adding;
+	struct err err;
+};
+
+static void add_name(void *context, const struct file_id *id, bool own)
+{
+	struct naming *naming = context;
+	struct adding *adding = naming->adding;
+	char text[FILE_ID_TEXT_MAX + 1];
+
+	add_everywhere(adding, id);
+	file_id_format(id, text);
+	deletion_add(adding->deletion, text, "")->same = true;
+	if (own && adding->tools->mark != NULL)
+		deletion_add(adding->deletion, text, DELETION_METADATA);
+	if (naming->err.code == ERR_NONE)
+		add_made_of(adding, id, &naming->err);
+}
+
+/* What else it is called, and what was made from it under each name. */
 static int add_derived(
 	struct deletion *deletion, const struct deletion_tools *tools, struct err *err)
 {
 	struct adding adding = { deletion, tools };
+	struct naming naming = { &adding, { .code = ERR_NONE } };
+	struct err why = { .code = ERR_NONE };
 
-	if (tools->derived == NULL)
-		return 0;
-	if (tools->derived->list(
-		    tools->derived->context, &deletion->id, add_everywhere, &adding, err) == 0)
-		return 0;
-	return err_prefix(err, "cannot tell what was made from it");
+	if (add_made_of(&adding, &deletion->id, err) != 0)
+		return -1;
+	/* Of a group that is not there, or not up, nothing can be deleted either. */
+	if (tools->names != NULL &&
+		tools->names(tools->client, &deletion->id, add_name, &naming, &why) != 0 &&
+		why.code != ERR_NOT_FOUND && why.code != ERR_UNREACHABLE &&
+		why.code != ERR_TIMEOUT) {
+		*err = why;
+		return err_prefix(err, "cannot tell what else it is called");
+	}
+	if (naming.err.code != ERR_NONE)
+		*err = naming.err;
+	return naming.err.code == ERR_NONE ? 0 : -1;
 }
 
 int deletion_add_known(
@@ -265,14 +306,24 @@ bool deletion_store_done(const struct deletion *deletion)
 	return true;
 }
 
-/* The derived ones, then the picture itself. */
-static void clear_store(struct deletion *deletion, const struct deletion_tools *tools, bool own)
+enum kind { DERIVED, OWN, SAME };
+
+static enum kind kind_of(const struct deletion *deletion, const struct deletion_place *place)
+{
+	if (is_own(deletion, place))
+		return OWN;
+	return place->same ? SAME : DERIVED;
+}
+
+/* The derived ones, then the picture itself, then what else it is called. */
+static void clear_store(
+	struct deletion *deletion, const struct deletion_tools *tools, enum kind kind)
 {
 	for (size_t i = 0; i < deletion->count; i++) {
 		struct deletion_place *place = &deletion->places[i];
 
 		if (place->confirmed == 0 && place->cache[0] == '\0' &&
-			is_own(deletion, place) == own)
+			kind_of(deletion, place) == kind)
 			delete_in_store(place, tools);
 	}
 }
@@ -358,7 +409,8 @@ static int clear_late(
 		if (tools->found != NULL &&
 			tools->found(tools->found_context, deletion, from, err) != 0)
 			return -1;
-		clear_store(deletion, tools, false);
+		clear_store(deletion, tools, DERIVED);
+		clear_store(deletion, tools, SAME);
 	}
 	return err_set(err, ERR_BUSY, "pictures are still being made from it");
 }
@@ -414,8 +466,9 @@ int deletion_run(struct deletion *deletion, const struct deletion_tools *tools, 
 	struct err late = { .code = ERR_NONE }, ignored;
 	int result;
 
-	clear_store(deletion, tools, false);
-	clear_store(deletion, tools, true);
+	clear_store(deletion, tools, DERIVED);
+	clear_store(deletion, tools, OWN);
+	clear_store(deletion, tools, SAME);
 	result = clear_late(deletion, tools, &late);
 	clear_caches(deletion, tools);
 	if (outcome(deletion, err) != 0)

@@ -4,7 +4,8 @@
  * picture that was made from it.  They are gone through in this order:
  *
  *     1. what was made from the picture, in the store
- *     2. the picture, in the store
+ *     2. the picture, in the store; a picture that was moved here is deleted by any of its
+ *        names, and the store is asked to confirm it for the others
  *     3. what has been made from it meanwhile, in the store; what may have been stored
  *        without anybody knowing as what is outstanding until somebody does
  *     4. each of them in each cache: purged, then asked for; 404 or 410 confirms; and the
@@ -33,6 +34,7 @@ struct deletion_place {
 	int64_t row; /* in the database of receipts; 0: in none */
 	char picture[FILE_ID_TEXT_MAX + 1];
 	char *cache;       /* "host:port"; empty: the store; DELETION_METADATA, DELETION_CUTS */
+	bool same;         /* another name of the picture to be deleted, as far as is known */
 	int64_t confirmed; /* Unix seconds; 0: outstanding, or left */
 	int64_t left;      /* Unix seconds, when it was found to be configured no more; or 0 */
 	char outcome[80];  /* of a confirmed one, for people: "deleted", "was gone already" */
@@ -81,6 +83,10 @@ struct deletion_tools {
 	 * NULL: there are none. */
 	int (*slaves)(struct fdfs_client *client, const struct file_id *id,
 		void (*found)(void *context, const struct file_id *slave), void *context,
+		struct err *err);
+	/* fdfs_names: what else a picture is called, if it was moved here.  NULL: nothing. */
+	int (*names)(struct fdfs_client *client, const struct file_id *id,
+		void (*found)(void *context, const struct file_id *id, bool own), void *context,
 		struct err *err);
 	/* Mark the photo of `picture` as deleted; fine if it has none.  Any thread.  NULL:
 	 * pictures have no photos. */

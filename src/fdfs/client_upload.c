@@ -186,9 +186,9 @@ static bool may_go_elsewhere(
 	       code == ERR_BUSY;
 }
 
-static int send_content(struct fdfs_client *client, uint8_t cmd, const char *group, struct span content,
-	const char *ext, const struct fdfs_adopt_request *adopt, struct file_id *id,
-	struct err *err)
+static int send_content(struct fdfs_client *client, uint8_t cmd, const char *group,
+	struct span content, const char *ext, const struct fdfs_adopt_request *adopt,
+	struct file_id *id, struct err *err)
 {
 	struct upload upload = {
 		.cmd = cmd,

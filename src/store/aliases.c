@@ -23,7 +23,7 @@ struct aliases {
 	bool read_only;
 	struct link writer, readers[READERS];
 	_Atomic unsigned turn;
-	_Atomic bool exists; /* the file has been seen */
+	_Atomic bool exists; /* the file is there, with its tables if this process writes */
 };
 
 static const char *const steps[] = {
@@ -31,26 +31,6 @@ static const char *const steps[] = {
 	"CREATE INDEX aliases_of_target ON aliases (target)",
 	NULL,
 };
-
-struct aliases *aliases_open(const char *folder, bool read_only, struct err *err)
-{
-	struct aliases *aliases = calloc(1, sizeof *aliases);
-	size_t size = strlen(folder) + sizeof "/aliases.db";
-
-	if (aliases != NULL)
-		aliases->file = malloc(size);
-	if (aliases == NULL || aliases->file == NULL) {
-		free(aliases);
-		err_set(err, ERR_INTERNAL, "memory has ended");
-		return NULL;
-	}
-	snprintf(aliases->file, size, "%s/aliases.db", folder);
-	aliases->read_only = read_only;
-	pthread_mutex_init(&aliases->writer.lock, NULL);
-	for (size_t i = 0; i < READERS; i++)
-		pthread_mutex_init(&aliases->readers[i].lock, NULL);
-	return aliases;
-}
 
 static void close_link(struct link *link)
 {
@@ -94,9 +74,37 @@ static int open_link(struct aliases *aliases, struct link *link, bool writes, st
 	return -1;
 }
 
+struct aliases *aliases_open(const char *folder, bool read_only, struct err *err)
+{
+	struct aliases *aliases = calloc(1, sizeof *aliases);
+	size_t size = strlen(folder) + sizeof "/aliases.db";
+
+	if (aliases != NULL)
+		aliases->file = malloc(size);
+	if (aliases == NULL || aliases->file == NULL) {
+		free(aliases);
+		err_set(err, ERR_INTERNAL, "memory has ended");
+		return NULL;
+	}
+	snprintf(aliases->file, size, "%s/aliases.db", folder);
+	aliases->read_only = read_only;
+	pthread_mutex_init(&aliases->writer.lock, NULL);
+	for (size_t i = 0; i < READERS; i++)
+		pthread_mutex_init(&aliases->readers[i].lock, NULL);
+	if (read_only || access(aliases->file, F_OK) != 0)
+		return aliases;
+	if (open_link(aliases, &aliases->writer, true, err) == 0) {
+		aliases->exists = true;
+		return aliases;
+	}
+	aliases_close(aliases);
+	return NULL;
+}
+
 bool aliases_any(struct aliases *aliases)
 {
-	if (!aliases->exists && access(aliases->file, F_OK) == 0)
+	/* Who writes knows, and does not look into a file that it is about to make. */
+	if (!aliases->exists && aliases->read_only && access(aliases->file, F_OK) == 0)
 		aliases->exists = true;
 	return aliases->exists;
 }
@@ -195,8 +203,10 @@ int aliases_add(struct aliases *aliases, const char *const *names, size_t count,
 		return err_set(err, ERR_NOT_ALLOWED, "the store is open for reading only");
 	pthread_mutex_lock(&link->lock);
 	result = open_link(aliases, link, true, err);
-	if (result == 0)
+	if (result == 0) {
+		aliases->exists = true;
 		result = db_begin(link->db, err);
+	}
 	if (result == 0) {
 		for (size_t i = 0; result == 0 && i < count; i++)
 			result = add_one(link, names[i], target, err);

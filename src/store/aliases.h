@@ -19,7 +19,8 @@ enum { ALIASES_MAX = 16 }; /* of one picture */
 
 struct aliases;
 
-/* `folder` is the first store path.  Nothing is opened before it is needed. */
+/* `folder` is the first store path.  NULL with err if there is a database, it is to be
+ * written to, and it cannot be opened. */
 struct aliases *aliases_open(const char *folder, bool read_only, struct err *err);
 void aliases_close(struct aliases *aliases); /* NULL is fine */
 

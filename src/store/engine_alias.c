@@ -35,8 +35,10 @@ static bool means(struct engine_alias *self, const struct file_id *id, unsigned 
 	found = aliases_find(self->aliases, id->name, name, err);
 	if (found != 1)
 		return false;
-	if (file_id_parse_name(span_str(self->group), span_str(name), target))
+	if (file_id_parse_name(span_str(self->group), span_str(name), target)) {
+		*err = (struct err){ 0 }; /* for callers that look at it alone */
 		return true;
+	}
 	err_set(err, ERR_CORRUPT, "the alias %s means '%s', which is no name", id->name, name);
 	return false;
 }

@@ -348,6 +348,7 @@ static int start(struct cs_del *cs_del, const struct settings *settings, struct 
 	cs_del->tools = (struct deletion_tools){
 		.client = cs_del->client,
 		.slaves = fdfs_slaves,
+		.names = fdfs_names,
 		.caches = &settings->varnish,
 		.pauses = calloc(settings->varnish.count + 1, sizeof(struct deletion_pause)),
 		.purge_timeout_ms = settings->cs_del_purge_timeout,

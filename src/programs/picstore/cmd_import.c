@@ -124,9 +124,6 @@ static int import_run(struct cli *cli, const struct args *args)
 	if (feed(&import, args, &err) != 0)
 		move_report_add(&import.report, import.from, MOVE_FAILED, 0, NULL, &err);
 	crew_end(import.feed.crew);
-	if (importer->metadata > 0)
-		cli_say(cli, "%llu files have FastDFS metadata, which was not taken along",
-			(unsigned long long)importer->metadata);
 	status = move_report_end(&import.report);
 done:
 	fdfs_client_free(importer->source);

@@ -259,6 +259,7 @@ static int rm_run(struct cli *cli, const struct args *args)
 		return CLI_USAGE;
 	settings = cli_settings(cli);
 	rm.tools.slaves = fdfs_slaves;
+	rm.tools.names = fdfs_names;
 	rm.tools.caches = &settings->varnish;
 	rm.tools.purge_timeout_ms = WAIT_MS;
 	if (open_cuts(&rm, settings->cut_made, &err) != 0 || open_photos(&rm, settings, &err) != 0)

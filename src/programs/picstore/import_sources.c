@@ -287,6 +287,11 @@ static int push_picture(struct import_feed *feed, FILE *file, const char *folder
 	return 0;
 }
 
+static int cut_off(struct err *err)
+{
+	return err_set(err, ERR_TRUNCATED, "the manifest has no end: the export was cut off");
+}
+
 static int feed_manifest(struct import_feed *feed, FILE *file, const char *folder, struct err *err)
 {
 	struct manifest_picture *picture = calloc(1, sizeof *picture);
@@ -311,14 +316,16 @@ static int feed_manifest(struct import_feed *feed, FILE *file, const char *folde
 				       ? 0
 				       : err_set(err, ERR_CORRUPT, "the manifest lacks pictures");
 		case MANIFEST_NONSENSE:
-			result = err_set(err, ERR_CORRUPT,
-				"line %" PRIu64 " of the manifest is none", count + 2);
+			result = feof(file) ? cut_off(err)
+					    : err_set(err, ERR_CORRUPT,
+						      "line %" PRIu64 " of the manifest is none",
+						      count + 2);
 		}
 	}
 	free(picture);
 	if (result != 0 || more < 0)
 		return -1;
-	return err_set(err, ERR_TRUNCATED, "the manifest has no end: the export was cut off");
+	return cut_off(err);
 }
 
 int import_feed_export(struct import_feed *feed, const char *path, struct err *err)

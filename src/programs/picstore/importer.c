@@ -2,6 +2,7 @@
 
 #include "auth/digest.h"
 #include "core/crc32.h"
+#include "fdfs/client_names.h"
 #include "image/picture.h"
 #include "programs/picstore/cli.h"
 #include "programs/picstore/files.h"
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BYTES_MAX = 1 << 30 };
+enum { BYTES_MAX = 1 << 30, METADATA_MAX = 1 << 20 };
 
 struct import_item *import_item_new(void)
 {
@@ -56,9 +57,6 @@ static int check_export(const struct import_item *item, struct err *err)
 
 static int read_item(struct importer *importer, struct import_item *item, struct err *err)
 {
-	struct buf metadata;
-	int result;
-
 	switch (item->kind) {
 	case IMPORT_FILE:
 		return files_read(item->path, &item->bytes, err);
@@ -69,16 +67,27 @@ static int read_item(struct importer *importer, struct import_item *item, struct
 	case IMPORT_ID:
 		break;
 	}
-	if (importer->folder == NULL)
-		return fdfs_download(importer->source, &item->names[0], &item->bytes, err);
-	buf_init(&metadata, 1 << 20);
-	result = fdfs_folder_read(importer->folder, &item->names[0], &item->bytes, err);
-	if (result == 0)
-		result = fdfs_folder_metadata(importer->folder, &item->names[0], &metadata, err);
-	if (result == 0 && metadata.len > 0)
-		importer->metadata++;
-	buf_fini(&metadata);
-	return result;
+	if (importer->folder != NULL)
+		return fdfs_folder_read(importer->folder, &item->names[0], &item->bytes, err);
+	return fdfs_download(importer->source, &item->names[0], &item->bytes, err);
+}
+
+/* FastDFS metadata, which is small and may be sent twice: also of a file that is there, so
+ * that an import which was cut off between the two is mended. */
+static int take_metadata(struct importer *importer, const struct file_id *id, struct err *err)
+{
+	struct buf text;
+	int result = 0;
+
+	buf_init(&text, METADATA_MAX);
+	if (importer->folder != NULL)
+		result = fdfs_folder_metadata(importer->folder, id, &text, err);
+	else if (fdfs_get_metadata(importer->source, id, &text, err) != 0)
+		result = err->code == ERR_NOT_FOUND ? 0 : -1;
+	if (result == 0 && text.len > 0)
+		result = fdfs_set_metadata(importer->target, id, false, buf_span(&text), err);
+	buf_fini(&text);
+	return result == 0 ? 0 : err_prefix(err, "its metadata");
 }
 
 /* ---- ids ---- */
@@ -118,7 +127,8 @@ static enum move_outcome import_ids(
 			       : MOVE_FAILED;
 	if (fdfs_adopt(importer->target, item->names, item->name_count, keep,
 		    buf_span(&item->bytes), item->names[0].ext, id, err) == 0)
-		return MOVE_DONE;
+		return !keep && take_metadata(importer, &item->names[0], err) != 0 ? MOVE_FAILED
+										   : MOVE_DONE;
 	return err->code == ERR_GONE ? MOVE_DELETED : MOVE_FAILED;
 }
 
@@ -159,22 +169,19 @@ void importer_work(void *context, void *pointer)
 {
 	struct importer *importer = context;
 	struct import_item *item = pointer;
-	char what[4096], line[4096 + FILE_ID_TEXT_MAX + 2], text[FILE_ID_TEXT_MAX + 1];
+	char what[4096], text[FILE_ID_TEXT_MAX + 1];
 	struct file_id id = { 0 };
 	struct err err = { 0 };
 	enum move_outcome outcome;
-	bool tell;
+	bool done;
 
 	name_of(item, what);
 	outcome = item->kind == IMPORT_FILE ? import_file(importer, item, &id, &err)
 					    : import_ids(importer, item, &id, &err);
-	tell = outcome == MOVE_DONE;
-	if (tell) {
+	done = outcome == MOVE_DONE;
+	if (done)
 		file_id_format(&id, text);
-		/* As put does for files: the id first, so that others can take it. */
-		snprintf(line, sizeof line, "%s\t%s", text, what);
-	}
-	move_report_add(importer->report, what, outcome, tell ? item->bytes.len : 0,
-		tell ? line : NULL, &err);
+	move_report_add(importer->report, what, outcome, done ? item->bytes.len : 0,
+		done ? text : NULL, &err);
 	item_free(item);
 }

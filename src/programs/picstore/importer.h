@@ -18,7 +18,6 @@ struct importer {
 	const char *group;                /* of files; NULL: the tracker decides */
 	bool any;                         /* files need not be pictures */
 	struct move_report *report;
-	_Atomic uint64_t metadata; /* files that had some */
 };
 
 struct import_item {

@@ -114,7 +114,7 @@ static void note_failure(struct move_report *report, const char *what, const str
 }
 
 void move_report_add(struct move_report *report, const char *what, enum move_outcome outcome,
-	uint64_t bytes, const char *line, const struct err *err)
+	uint64_t bytes, const char *id, const struct err *err)
 {
 	pthread_mutex_lock(&report->lock);
 	report->counts[outcome]++;
@@ -126,9 +126,10 @@ void move_report_add(struct move_report *report, const char *what, enum move_out
 		if (outcome == MOVE_FAILED)
 			note_failure(report, what, err);
 	}
-	if (line != NULL) {
+	if (id != NULL) {
 		clear(report);
-		put_safe(stdout, line);
+		printf("%s\t", id);
+		put_safe(stdout, what);
 		putchar('\n');
 	}
 	tell(report);

@@ -37,10 +37,11 @@ struct move_report {
 int move_report_start(struct move_report *report, const struct cli *cli, const char *verb,
 	const char *failures, struct err *err);
 
-/* Of `what` came that; `line` goes to stdout, without its newline, if it is not NULL.
- * `err` of what failed or was passed over.  Any thread. */
+/* Of `what` came that.  "ID<tab>WHAT" goes to stdout, if `id` is not NULL, as put does for
+ * files: the id first, so that others can take it.  `err` of what failed or was passed
+ * over.  Any thread. */
 void move_report_add(struct move_report *report, const char *what, enum move_outcome outcome,
-	uint64_t bytes, const char *line, const struct err *err);
+	uint64_t bytes, const char *id, const struct err *err);
 
 /* The sum.  Returns the exit status: 1 if anything failed. */
 int move_report_end(struct move_report *report);

@@ -132,6 +132,8 @@ TEST(a_look_that_may_not_wait_says_so_before_a_name_is_looked_up)
 	assert_int_equal(add(&kit, OLD, &id), ERR_NONE);
 	assert_int_equal(engine_stat(kit.engine, &old, ENGINE_NO_WAIT, &stat, &err), -1);
 	assert_int_equal(err.code, ERR_WOULD_BLOCK);
+	assert_int_equal(engine_stat(kit.engine, &old, 0, &stat, &err), 0);
+	assert_int_equal(err.code, ERR_NONE);
 	kit_close(&kit);
 }
 
