@@ -1,21 +1,16 @@
-#include "deletion/deletion.h"
-
 #include "core/clock.h"
+#include "deletion/deletion_inside.h"
 #include "web/purge.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
 	PAUSE_MS = 200,       /* for a cache that is not there */
 	HANG_PAUSE_MS = 1000, /* for one that did not answer in time */
 	DERIVED_ROUNDS = 8,   /* pictures that are made while their source is being deleted */
-	MAKING_ROUNDS = 10,   /* for the store's answer to whoever makes one */
-	MAKING_MS = 20,       /* between them */
 };
 
 void deletion_init(struct deletion *deletion, const struct file_id *id)
@@ -148,7 +143,7 @@ int deletion_add_known(
 
 /* ---- places ---- */
 
-static void confirm(struct deletion_place *place, const char *outcome)
+void deletion_confirm(struct deletion_place *place, const char *outcome)
 {
 	place->confirmed = clock_unix();
 	place->left = 0;
@@ -184,17 +179,12 @@ static void delete_in_store(struct deletion_place *place, const struct deletion_
 	else
 		snprintf(text, sizeof text, "%s%s", outcome,
 			how.source_left ? ", source has left" : "");
-	confirm(place, text);
+	deletion_confirm(place, text);
 }
 
 static bool is_metadata(const struct deletion_place *place)
 {
 	return strcmp(place->cache, DELETION_METADATA) == 0;
-}
-
-static bool is_cuts(const struct deletion_place *place)
-{
-	return strcmp(place->cache, DELETION_CUTS) == 0;
 }
 
 /* `*number` becomes that of the cache. */
@@ -222,7 +212,7 @@ static void mark(struct deletion_place *place, const struct deletion_tools *tool
 {
 	place->left = 0;
 	if (tools->mark(tools->mark_context, place->picture, &place->err) == 0)
-		confirm(place, "marked as deleted");
+		deletion_confirm(place, "marked as deleted");
 }
 
 /* Of a cache that did not answer one thread finds out whether it does now. */
@@ -267,7 +257,7 @@ static void purge(struct deletion_place *place, const struct deletion_tools *too
 	if (purge_cache(tools->web, place->cache, &id, tools->purge_timeout_ms, &outcome,
 		    &place->err) == 0) {
 		snprintf(text, sizeof text, "purged, answers %d", outcome.status);
-		confirm(place, text);
+		deletion_confirm(place, text);
 	}
 	if (pause != NULL)
 		note_answer(pause, place->err.code);
@@ -294,7 +284,7 @@ static bool stored_nowhere(const struct deletion *deletion, const char *picture)
 
 static bool in_store(const struct deletion_place *place)
 {
-	return place->cache[0] == '\0' || is_cuts(place);
+	return place->cache[0] == '\0' || deletion_is_cuts(place);
 }
 
 bool deletion_store_done(const struct deletion *deletion)
@@ -344,55 +334,6 @@ static int add_slaves(
 	return err_prefix(err, "cannot tell which slave files it has");
 }
 
-/* Those that are being stored right now are known in a moment. */
-static int count_unknown(const struct deletion *deletion, const struct deletion_tools *tools,
-	int rounds, int64_t *open, int64_t *in_vain, struct err *err)
-{
-	const struct derived *derived = tools->derived;
-	const struct timespec pause = { .tv_nsec = MAKING_MS * 1000000L };
-
-	for (int round = 0;; round++) {
-		if (derived->making(derived->context, &deletion->id, open, in_vain, err) != 0)
-			return err_prefix(err, "cannot tell what is made from it");
-		if (*open == 0 || round >= rounds)
-			return 0;
-		nanosleep(&pause, NULL);
-	}
-}
-
-/* A cut that may be in the store under an id that nobody knows. */
-static int note_unknown(
-	struct deletion *deletion, const struct deletion_tools *tools, struct err *err)
-{
-	int64_t open, in_vain;
-	struct deletion_place *place;
-	const struct deletion_place *known;
-	char text[FILE_ID_TEXT_MAX + 1];
-
-	if (tools->derived == NULL || tools->derived->making == NULL)
-		return 0;
-	file_id_format(&deletion->id, text);
-	known = deletion_find(deletion, text, DELETION_CUTS);
-	if (count_unknown(
-		    deletion, tools, known == NULL ? MAKING_ROUNDS : 0, &open, &in_vain, err) != 0)
-		return -1;
-	if (known == NULL && open + in_vain == 0)
-		return 0;
-	place = deletion_add(deletion, text, DELETION_CUTS);
-	place->left = 0;
-	if (open + in_vain == 0) {
-		if (place->confirmed == 0)
-			confirm(place, "none is left");
-		return 0;
-	}
-	place->confirmed = 0;
-	err_set(&place->err, ERR_BUSY, "%" PRId64 " cuts may be in the store under an unknown id",
-		open + in_vain);
-	if (open == 0)
-		place->left = clock_unix();
-	return 0;
-}
-
 /* Until nothing new has been made from the picture. */
 static int clear_late(
 	struct deletion *deletion, const struct deletion_tools *tools, struct err *err)
@@ -400,7 +341,7 @@ static int clear_late(
 	for (int round = 0; round < DERIVED_ROUNDS; round++) {
 		size_t from = deletion->count;
 
-		if (note_unknown(deletion, tools, err) != 0 ||
+		if (deletion_note_unknown(deletion, tools, err) != 0 ||
 			add_derived(deletion, tools, err) != 0 ||
 			add_slaves(deletion, tools, err) != 0)
 			return -1;
@@ -453,14 +394,6 @@ static int outcome(const struct deletion *deletion, struct err *err)
 	return err_prefix(err, "%s", first->picture);
 }
 
-static bool has_unknown(const struct deletion *deletion)
-{
-	for (size_t i = 0; i < deletion->count; i++)
-		if (is_cuts(&deletion->places[i]) && deletion->places[i].confirmed == 0)
-			return true;
-	return false;
-}
-
 int deletion_run(struct deletion *deletion, const struct deletion_tools *tools, struct err *err)
 {
 	struct err late = { .code = ERR_NONE }, ignored;
@@ -479,7 +412,7 @@ int deletion_run(struct deletion *deletion, const struct deletion_tools *tools, 
 		return -1;
 	}
 	/* As long as one may exist, so does what tells that it is of this family. */
-	if (has_unknown(deletion))
+	if (deletion_has_unknown(deletion))
 		return 0;
 	/* What is remembered in vain is found, and deleted, once more: no harm. */
 	if (tools->derived != NULL && tools->derived->forget != NULL)
