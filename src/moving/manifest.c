@@ -4,24 +4,28 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FOLDER "pictures/"
-
-void manifest_path(const struct file_id *id, char out[FILE_ID_TEXT_MAX + 16])
+static const char *word_of(const struct manifest_picture *picture)
 {
-	strcpy(out, FOLDER);
-	file_id_format(id, out + strlen(FOLDER));
+	return picture->is_metadata ? "metadata" : "picture";
+}
+
+void manifest_path(const struct file_id *id, bool is_metadata, char out[FILE_ID_TEXT_MAX + 16])
+{
+	strcpy(out, is_metadata ? "metadata/" : "pictures/");
+	file_id_format(id, out + strlen(out));
 }
 
 void manifest_put_picture(struct buf *out, const struct manifest_picture *picture)
 {
-	char text[FILE_ID_TEXT_MAX + 1];
+	char text[FILE_ID_TEXT_MAX + 1], path[FILE_ID_TEXT_MAX + 16];
 
 	file_id_format(&picture->id, text);
-	buf_printf(out, "picture\t%s\t%" PRIu64 "\t%08" PRIx32 "\t", text, picture->size,
-		picture->crc);
+	manifest_path(&picture->id, picture->is_metadata, path);
+	buf_printf(out, "%s\t%s\t%" PRIu64 "\t%08" PRIx32 "\t", word_of(picture), text,
+		picture->size, picture->crc);
 	for (size_t i = 0; i < MANIFEST_SHA_LEN; i++)
 		buf_printf(out, "%02x", picture->sha[i]);
-	buf_printf(out, "\t" FOLDER "%s\t", text);
+	buf_printf(out, "\t%s\t", path);
 	for (size_t i = 0; i < picture->name_count; i++) {
 		file_id_format(&picture->names[i], text);
 		buf_printf(out, "%s%s", i > 0 ? "," : "", text);
@@ -107,8 +111,9 @@ static bool get_picture(struct span line, struct manifest_picture *picture)
 		!take(&line, '\t', &field))
 		return false;
 	picture->crc = load_be32(crc);
-	manifest_path(&picture->id, path);
-	return span_is(field, path) && names(line, picture);
+	manifest_path(&picture->id, picture->is_metadata, path);
+	return span_is(field, path) && names(line, picture) &&
+	       (!picture->is_metadata || picture->name_count == 0);
 }
 
 enum manifest_line manifest_parse(
@@ -118,7 +123,8 @@ enum manifest_line manifest_parse(
 
 	if (!take(&line, '\t', &word))
 		return MANIFEST_NONSENSE;
-	if (span_is(word, "picture"))
+	picture->is_metadata = span_is(word, "metadata");
+	if (picture->is_metadata || span_is(word, "picture"))
 		return get_picture(line, picture) ? MANIFEST_PICTURE : MANIFEST_NONSENSE;
 	if (span_is(word, "end") && take(&line, '\t', &field) && number(field, pictures) &&
 		number(line, bytes))

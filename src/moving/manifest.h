@@ -2,12 +2,14 @@
  *
  *     picstore export 1
  *     picture<tab>ID<tab>SIZE<tab>CRC<tab>SHA256<tab>PATH<tab>NAMES
+ *     metadata<tab>ID<tab>SIZE<tab>CRC<tab>SHA256<tab>PATH<tab>-
  *     ...
  *     end<tab>PICTURES<tab>BYTES
  *
  * SIZE and the figures of the last line are decimal, CRC is the CRC-32 and SHA256 the
- * SHA-256 of the content in lower-case hex, PATH is "pictures/" and the id, NAMES are the
- * ids that the picture had elsewhere, with commas, or "-".  In an export that is a stream
+ * SHA-256 of the content in lower-case hex, PATH is "pictures/" or "metadata/" and the id,
+ * NAMES are the ids that the picture had elsewhere, with commas, or "-".  FastDFS metadata
+ * of a file stands behind the file.  In an export that is a stream
  * each line of a picture is followed by its bytes and a newline.
  *
  * A line has one spelling.  What lacks its last line was cut off. */
@@ -26,6 +28,7 @@ enum {
 };
 
 struct manifest_picture {
+	bool is_metadata; /* of the file `id` */
 	struct file_id id;
 	uint64_t size;
 	uint32_t crc;
@@ -50,4 +53,4 @@ enum manifest_line manifest_parse(
 	struct span line, struct manifest_picture *picture, uint64_t *pictures, uint64_t *bytes);
 
 /* Where the bytes lie below the export's folder. */
-void manifest_path(const struct file_id *id, char out[FILE_ID_TEXT_MAX + 16]);
+void manifest_path(const struct file_id *id, bool is_metadata, char out[FILE_ID_TEXT_MAX + 16]);

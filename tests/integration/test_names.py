@@ -350,7 +350,7 @@ def test_changed_bytes_are_never_sent(own):
         fails(5, storage.download, slave)
         assert storage.download(slave, 0, 65_536) == (b"slave" * 20_000)[:65_536], "what is read is checked"
         assert storage.ask(fdfs.ACTIVE_TEST) == (0, b"")
-    assert "corrupt" in own.log("storage_server-g01")
+    until(lambda: "corrupt" in own.log("storage_server-g01"), "the line in the log")
 
 
 def test_fsck_and_ls_know_what_has_a_name(own):

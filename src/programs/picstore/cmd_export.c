@@ -5,6 +5,7 @@
  * there, and not written again: a killed export is run once more, and a later one adds
  * what is new.  The manifest is made anew each time, and appears when it is complete. */
 #include "auth/digest.h"
+#include "core/clock.h"
 #include "core/crc32.h"
 #include "moving/manifest.h"
 #include "photo/local_store.h"
@@ -14,6 +15,7 @@
 #include "programs/picstore/jobs.h"
 #include "programs/picstore/move_report.h"
 #include "store/aliases.h"
+#include "store/names.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -31,16 +33,24 @@ struct export
 	pthread_mutex_t lock; /* of the manifest, and of the stream */
 	uint64_t pictures, bytes;
 	struct engine *engine; /* of the storage that is walked */
+	struct names *names;   /* or this of its store paths */
 	struct crew *crew;
 	struct move_report report;
 	bool broken; /* the manifest cannot be written */
 };
 
-static bool path_of(const struct export *export, const struct file_id *id, char out[PATH_LEN])
+/* Something to write. */
+struct export_item {
+	struct file_id id;
+	bool in_names, is_metadata; /* else a picture in a volume */
+	uint64_t size;              /* in names.db */
+};
+
+static bool path_of(const struct export *export, const struct export_item *item, char out[PATH_LEN])
 {
 	char relative[FILE_ID_TEXT_MAX + 16];
 
-	manifest_path(id, relative);
+	manifest_path(&item->id, item->is_metadata, relative);
 	return snprintf(out, PATH_LEN, "%s/%s", export->folder, relative) < PATH_LEN;
 }
 
@@ -62,16 +72,26 @@ static bool right(const struct file_id *id, struct span bytes)
 	return bytes.len == id->size && crc32_add(0, bytes) == id->crc;
 }
 
-/* True if the file is there, whole and right. */
-static bool is_there(const char *path, const struct file_id *id, struct buf *bytes)
+/* True if the file is there, whole and right.  Only ids of pictures tell. */
+static bool is_there(const char *path, const struct export_item *item, struct buf *bytes)
 {
 	struct err ignored;
 
-	if (access(path, F_OK) == 0 && files_read(path, bytes, &ignored) == 0 &&
-		right(id, buf_span(bytes)))
+	if (!item->in_names && access(path, F_OK) == 0 && files_read(path, bytes, &ignored) == 0 &&
+		right(&item->id, buf_span(bytes)))
 		return true;
 	buf_clear(bytes);
 	return false;
+}
+
+static int read_one(
+	struct export *export, const struct export_item *item, struct buf *bytes, struct err *err)
+{
+	if (item->is_metadata)
+		return names_metadata(export->names, item->id.name, bytes, err);
+	if (item->in_names)
+		return names_read(export->names, item->id.name, 0, item->size, bytes, err);
+	return engine_get(export->engine, &item->id, 0, bytes, err);
 }
 
 static void add_name(void *context, const char *name)
@@ -105,26 +125,26 @@ static int write_entry(struct export *export, const struct manifest_picture *pic
 	return ok ? 0 : err_errno(err, "the manifest cannot be written");
 }
 
-static int export_one(struct export *export, struct manifest_picture *picture, struct buf *bytes,
-	bool *already, struct err *err)
+static int export_one(struct export *export, const struct export_item *item,
+	struct manifest_picture *picture, struct buf *bytes, bool *already, struct err *err)
 {
 	char path[PATH_LEN];
 
 	*already = false;
-	if (export->folder != NULL && !path_of(export, &picture->id, path))
+	if (export->folder != NULL && !path_of(export, item, path))
 		return err_set(err, ERR_BAD_REQUEST, "the folder's path is too long");
 	if (export->folder != NULL)
-		*already = is_there(path, &picture->id, bytes);
+		*already = is_there(path, item, bytes);
 	if (!*already) {
-		if (engine_get(export->engine, &picture->id, 0, bytes, err) != 0)
+		if (read_one(export, item, bytes, err) != 0)
 			return -1;
 		if (export->folder != NULL &&
 			(make_folders(path, strlen(export->folder) + 1, err) != 0 ||
 				files_write(path, buf_span(bytes), true, err) != 0))
 			return -1;
 	}
-	if (aliases_of(engine_aliases(export->engine), picture->id.name, add_name, picture, err) !=
-		0)
+	if (!item->in_names && aliases_of(engine_aliases(export->engine), picture->id.name,
+				       add_name, picture, err) != 0)
 		return -1;
 	picture->size = bytes->len;
 	picture->crc = crc32_add(0, buf_span(bytes));
@@ -135,7 +155,8 @@ static int export_one(struct export *export, struct manifest_picture *picture, s
 static void work(void *context, void *item)
 {
 	struct export *export = context;
-	struct file_id *id = item;
+	struct export_item *what = item;
+	const struct file_id *id = &what->id;
 	struct manifest_picture *picture = calloc(1, sizeof *picture);
 	char text[FILE_ID_TEXT_MAX + 1];
 	struct err err = { 0 };
@@ -145,38 +166,87 @@ static void work(void *context, void *item)
 	if (picture == NULL)
 		abort();
 	picture->id = *id;
+	picture->is_metadata = what->is_metadata;
 	buf_init(&bytes, 1 << 30);
 	file_id_format(id, text);
-	if (export_one(export, picture, &bytes, &already, &err) == 0)
+	if (export_one(export, what, picture, &bytes, &already, &err) == 0)
 		move_report_add(&export->report, text, already ? MOVE_ALREADY : MOVE_DONE,
 			bytes.len, NULL, NULL);
 	else
 		move_report_add(&export->report, text,
-			err.code == ERR_GONE ? MOVE_DELETED : MOVE_FAILED, 0, NULL, &err);
+			err.code == ERR_GONE || (what->in_names && err.code == ERR_NOT_FOUND)
+				? MOVE_DELETED
+				: MOVE_FAILED,
+			0, NULL, &err);
 	buf_fini(&bytes);
 	free(picture);
-	free(id);
+	free(what);
+}
+
+static void push(struct export *export, const struct export_item *item)
+{
+	struct export_item *copy = malloc(sizeof *copy);
+
+	if (copy == NULL)
+		abort();
+	*copy = *item;
+	crew_push(export->crew, copy);
 }
 
 static bool on_found(void *context, const struct engine_found *found)
 {
 	struct export *export = context;
 	char text[FILE_ID_TEXT_MAX + 1] = "a damaged record";
-	struct file_id *id;
 
 	if (found->what == ENGINE_FOUND_CORRUPT) {
 		if (found->id.name_len > 0)
 			file_id_format(&found->id, text);
 		move_report_add(&export->report, text, MOVE_FAILED, 0, NULL, &found->err);
+	} else if (found->what == ENGINE_FOUND_PICTURE) {
+		push(export, &(struct export_item){ .id = found->id });
 	}
-	if (found->what != ENGINE_FOUND_PICTURE)
-		return !export->broken;
-	id = malloc(sizeof *id);
-	if (id == NULL)
-		abort();
-	*id = found->id;
-	crew_push(export->crew, id);
 	return !export->broken;
+}
+
+struct names_walking {
+	struct export *export;
+	const char *group;
+	bool metadata; /* has begun */
+};
+
+/* Slaves and appenders, and then the metadata of all files. */
+static bool on_name(void *context, const char *name, const struct names_stat *stat)
+{
+	struct names_walking *walking = context;
+	struct export_item item = { .in_names = true, .is_metadata = stat == NULL };
+
+	if (stat == NULL && !walking->metadata)
+		crew_wait(walking->export->crew);
+	walking->metadata = stat == NULL;
+	if (stat != NULL)
+		item.size = stat->size;
+	if (file_id_parse_name(span_str(walking->group), span_str(name), &item.id))
+		push(walking->export, &item);
+	return !walking->export->broken;
+}
+
+/* All pictures are in the manifest before the first metadata is. */
+static int export_names(
+	struct export *export, const struct storage_settings *storage, struct err *err)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < storage->store_path.count && result == 0; i++) {
+		struct names_walking walking = { export, storage->group, false };
+
+		export->names = names_open(storage->store_path.items[i], true, clock_unix, err);
+		if (export->names == NULL)
+			return -1;
+		result = names_walk(export->names, on_name, &walking, err);
+		crew_wait(export->crew);
+		names_close(export->names);
+	}
+	return result;
 }
 
 static int export_storage(
@@ -189,6 +259,10 @@ static int export_storage(
 		return -1;
 	export->crew = crew_new(jobs, work, export);
 	result = engine_walk(export->engine, 0, on_found, export, err);
+	if (result == 0) {
+		crew_wait(export->crew);
+		result = export_names(export, storage, err);
+	}
 	crew_end(export->crew);
 	engine_close(export->engine);
 	return result;

@@ -13,9 +13,9 @@ struct crew {
 	void (*work)(void *context, void *item);
 	void *context;
 	pthread_mutex_t lock;
-	pthread_cond_t more, room;
+	pthread_cond_t more, room, idle;
 	void *items[WAITING];
-	size_t first, count, most;
+	size_t first, count, most, busy;
 	bool ending;
 	pthread_t threads[JOBS_MAX];
 	size_t thread_count;
@@ -38,10 +38,13 @@ static void *run(void *argument)
 		item = crew->items[crew->first];
 		crew->first = (crew->first + 1) % WAITING;
 		crew->count--;
+		crew->busy++;
 		pthread_cond_signal(&crew->room);
 		pthread_mutex_unlock(&crew->lock);
 		crew->work(crew->context, item);
 		pthread_mutex_lock(&crew->lock);
+		if (--crew->busy == 0 && crew->count == 0)
+			pthread_cond_signal(&crew->idle);
 	}
 	pthread_mutex_unlock(&crew->lock);
 	return NULL;
@@ -58,6 +61,7 @@ struct crew *crew_new(size_t threads, void (*work)(void *context, void *item), v
 	pthread_mutex_init(&crew->lock, NULL);
 	pthread_cond_init(&crew->more, NULL);
 	pthread_cond_init(&crew->room, NULL);
+	pthread_cond_init(&crew->idle, NULL);
 	while (crew->thread_count < threads &&
 		pthread_create(&crew->threads[crew->thread_count], NULL, run, crew) == 0)
 		crew->thread_count++;
@@ -75,6 +79,14 @@ void crew_push(struct crew *crew, void *item)
 	pthread_mutex_unlock(&crew->lock);
 }
 
+void crew_wait(struct crew *crew)
+{
+	pthread_mutex_lock(&crew->lock);
+	while (crew->count > 0 || crew->busy > 0)
+		pthread_cond_wait(&crew->idle, &crew->lock);
+	pthread_mutex_unlock(&crew->lock);
+}
+
 void crew_end(struct crew *crew)
 {
 	pthread_mutex_lock(&crew->lock);
@@ -85,6 +97,7 @@ void crew_end(struct crew *crew)
 		pthread_join(crew->threads[i], NULL);
 	pthread_cond_destroy(&crew->more);
 	pthread_cond_destroy(&crew->room);
+	pthread_cond_destroy(&crew->idle);
 	pthread_mutex_destroy(&crew->lock);
 	free(crew);
 }

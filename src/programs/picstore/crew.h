@@ -13,5 +13,8 @@ struct crew *crew_new(size_t threads, void (*work)(void *context, void *item), v
  * bounded. */
 void crew_push(struct crew *crew, void *item);
 
+/* Wait until everything that was handed over is done. */
+void crew_wait(struct crew *crew);
+
 /* Wait until all are done, and free the crew. */
 void crew_end(struct crew *crew);

@@ -274,7 +274,7 @@ static int push_picture(struct import_feed *feed, FILE *file, const char *folder
 	for (size_t i = 0; i < picture->name_count; i++)
 		item->names[i + 1] = picture->names[i];
 	item->name_count = picture->name_count + 1;
-	manifest_path(&picture->id, relative);
+	manifest_path(&picture->id, picture->is_metadata, relative);
 	if (folder != NULL && asprintf(&item->path, "%s/%s", folder, relative) < 0)
 		abort();
 	if (folder == NULL && read_bytes(file, item, err) != 0) {
@@ -283,6 +283,10 @@ static int push_picture(struct import_feed *feed, FILE *file, const char *folder
 		free(item);
 		return -1;
 	}
+	/* The file is there before its metadata is. */
+	if (picture->is_metadata && !feed->metadata)
+		crew_wait(feed->crew);
+	feed->metadata = picture->is_metadata;
 	crew_push(feed->crew, item);
 	return 0;
 }

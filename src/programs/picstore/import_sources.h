@@ -8,6 +8,7 @@
 struct import_feed {
 	struct crew *crew; /* of importer_work */
 	struct move_report *report;
+	bool metadata; /* was handed over last */
 };
 
 /* Ids: the first word of each line of the files, "-" or none: of stdin. */

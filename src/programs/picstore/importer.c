@@ -108,11 +108,25 @@ static int is_there(struct importer *importer, const struct import_item *item, s
 	return 1;
 }
 
+/* Of an export. */
+static enum move_outcome import_metadata(
+	struct importer *importer, struct import_item *item, struct file_id *id, struct err *err)
+{
+	*id = item->names[0];
+	if (read_item(importer, item, err) == 0 &&
+		fdfs_set_metadata(importer->target, id, false, buf_span(&item->bytes), err) == 0)
+		return MOVE_DONE;
+	err_prefix(err, "its metadata");
+	return err->code == ERR_GONE ? MOVE_DELETED : MOVE_FAILED;
+}
+
 static enum move_outcome import_ids(
 	struct importer *importer, struct import_item *item, struct file_id *id, struct err *err)
 {
 	bool keep = item->kind == IMPORT_EXPORT;
 
+	if (keep && item->picture->is_metadata)
+		return import_metadata(importer, item, id, err);
 	switch (is_there(importer, item, err)) {
 	case 1:
 		return MOVE_ALREADY;

@@ -35,6 +35,22 @@ TEST(a_picture_is_read_back_as_it_was_written)
 	buf_fini(&out);
 }
 
+TEST(metadata_is_told_apart_and_has_no_names)
+{
+	struct manifest_picture picture;
+
+	assert_int_equal(
+		parse("metadata\t" A "\t12\t26464116\t" SHA "\tmetadata/" A "\t-", &picture),
+		MANIFEST_PICTURE);
+	assert_true(picture.is_metadata);
+	assert_int_equal(
+		parse("metadata\t" A "\t12\t26464116\t" SHA "\tpictures/" A "\t-", &picture),
+		MANIFEST_NONSENSE);
+	assert_int_equal(
+		parse("metadata\t" A "\t12\t26464116\t" SHA "\tmetadata/" A "\t" B, &picture),
+		MANIFEST_NONSENSE);
+}
+
 TEST(the_longest_line_fits)
 {
 	struct manifest_picture picture;
