@@ -139,10 +139,11 @@ int web_ask(struct web *web, const struct web_request *request, struct web_respo
 	CURL *curl = web->curl;
 	struct curl_slist *headers = header_list(request->headers);
 	int64_t timeout_ms = request->timeout_ms > 0 ? request->timeout_ms : TIMEOUT_MS;
-	long status = 0;
+	long status = 0, sent = 0;
 	CURLcode code;
 
 	response->status = 0;
+	response->sent = false;
 	buf_clear(&response->header);
 	buf_clear(&response->body);
 	response->body.limit = request->max_body > 0 ? request->max_body : BODY_MAX;
@@ -156,6 +157,11 @@ int web_ask(struct web *web, const struct web_request *request, struct web_respo
 	curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(curl, CURLOPT_HTTP09_ALLOWED, 0L);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+	if (request->connect_timeout_ms > 0)
+		curl_easy_setopt(
+			curl, CURLOPT_CONNECTTIMEOUT_MS, (long)request->connect_timeout_ms);
+	if (request->ca_file != NULL)
+		curl_easy_setopt(curl, CURLOPT_CAINFO, request->ca_file);
 	curl_easy_setopt(curl, CURLOPT_URL, request->url);
 	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, request->unix_path);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
@@ -168,6 +174,8 @@ int web_ask(struct web *web, const struct web_request *request, struct web_respo
 
 	code = curl_easy_perform(curl);
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(curl, CURLINFO_REQUEST_SIZE, &sent);
+	response->sent = sent > 0;
 	curl_slist_free_all(headers);
 	/* The buffer belongs to this call alone, the handle stays. */
 	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, NULL);

@@ -20,11 +20,14 @@ struct web_request {
 	const char *const *headers; /* NULL-ended list of "Name: value", or NULL */
 	struct span body;           /* sent if it is not empty, or if the method is POST or PUT */
 	int64_t timeout_ms;         /* of the whole request; 0: 10 seconds */
+	int64_t connect_timeout_ms; /* until there is a connection; 0: as timeout_ms */
+	const char *ca_file;        /* certificates to trust instead of the system's, or NULL */
 	size_t max_body;            /* a longer answer is ERR_TOO_LARGE; 0: 1 MiB */
 };
 
 struct web_response {
 	int status;
+	bool sent;         /* also if it failed: the other side may have seen the request */
 	struct buf header; /* "Name: value\n" lines of the last answer, at most 64 KiB */
 	struct buf body;
 };
