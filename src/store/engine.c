@@ -7,7 +7,8 @@
 #include <sodium.h>
 #include <string.h>
 
-static const struct engine_ops *const engines[] = { &engine_volume, &engine_file, &engine_faulty };
+static const struct engine_ops *const engines[] = { &engine_volume, &engine_file, &engine_faulty,
+	&engine_s3 };
 
 struct engine *engine_open(const char *name, const struct engine_conf *conf, struct err *err)
 {
@@ -78,6 +79,16 @@ int engine_walk(struct engine *engine, unsigned flags,
 int engine_space(struct engine *engine, struct engine_space *out, struct err *err)
 {
 	return engine->ops->space(engine, out, err);
+}
+
+int engine_health(struct engine *engine, struct err *err)
+{
+	return engine->ops->health == NULL ? 0 : engine->ops->health(engine, err);
+}
+
+bool engine_is_shared(const struct engine *engine)
+{
+	return engine->ops->shared;
 }
 
 struct aliases *engine_aliases(struct engine *engine)

@@ -1,13 +1,28 @@
 /* engine.h - what keeps the bytes of a group.
  *
  * An engine is a table of functions; engine_volume keeps pictures in volume files
- * on this machine's disks, engine_faulty wraps another and fails on purpose.  All
- * pass one contract test (tests/unit/store/test_engine_contract.c).
+ * on this machine's disks, engine_s3 in a bucket of an S3 service, engine_faulty wraps
+ * another and fails on purpose.  All pass one contract test
+ * (tests/unit/store/test_engine_contract.c).
  *
- * Outcomes are err codes: ERR_NOT_FOUND, ERR_GONE, ERR_EXISTS, ERR_FULL, ERR_BUSY,
- * ERR_NOT_ALLOWED, ERR_CORRUPT, ERR_UNREACHABLE, ERR_IO, and ERR_UNKNOWN for what may
- * or may not have been done: the interface is written for engines behind a network,
- * where that cannot be avoided.
+ * Outcomes are err codes, and mean the same of every engine:
+ *
+ *     ERR_NONE         done, and it stays so
+ *     ERR_NOT_FOUND    it is not there; never said because nobody could be asked
+ *     ERR_GONE         it has been deleted; an engine that keeps no tombstones says
+ *                      ERR_NOT_FOUND instead
+ *     ERR_EXISTS       something is there already
+ *     ERR_FULL         no room; reads and deletes go on
+ *     ERR_BUSY         not done; later it may work
+ *     ERR_NOT_ALLOWED  refused: the store is read-only, a key or a bucket is wrong
+ *     ERR_CORRUPT      the bytes do not match their id, also when they are read again
+ *     ERR_UNKNOWN      it may or may not have been done: a deadline passed, a connection
+ *                      broke.  Behind a network that cannot be avoided
+ *     ERR_UNREACHABLE  not done, or not read: nobody answers (ERR_TIMEOUT: not in time)
+ *     ERR_IO           not done: the operating system reports an error
+ *
+ * besides those for callers: ERR_BAD_REQUEST, ERR_TOO_LARGE, ERR_WOULD_BLOCK,
+ * ERR_UNSUPPORTED.
  *
  * Everything may be called from any thread. */
 #pragma once
@@ -28,7 +43,8 @@ struct engine_conf {
 	uint64_t preallocate;
 	uint64_t reserved_space;
 	int64_t punch_delay_ms;
-	int64_t (*now)(void); /* Unix seconds; clock_unix, or a test's */
+	int64_t (*now)(void);            /* Unix seconds; clock_unix, or a test's */
+	const struct engine_s3_conf *s3; /* for the engine "s3", which has no store paths but M00 */
 };
 
 /* Store `content` as a new picture.  The caller fills the upper part, keeps all of it
@@ -50,6 +66,7 @@ struct engine_put {
 	struct err err;
 
 	struct engine_put *next; /* the engine's */
+	int64_t deadline_ms;
 };
 
 /* Delete a picture, in the same manner.  ERR_NONE: it is gone for good, also after
@@ -62,6 +79,7 @@ struct engine_remove {
 	struct err err;
 
 	struct engine_remove *next; /* the engine's */
+	int64_t deadline_ms;
 };
 
 struct engine_stat {
@@ -105,6 +123,7 @@ struct engine;
 
 struct engine_ops {
 	const char *name;
+	bool shared; /* see engine_is_shared */
 	struct engine *(*open)(const struct engine_conf *conf, struct err *err);
 	void (*close)(struct engine *engine);
 	void (*put)(struct engine *engine, struct engine_put *put);
@@ -119,6 +138,7 @@ struct engine_ops {
 		bool (*found)(void *context, const struct engine_found *found), void *context,
 		struct err *err);
 	int (*space)(struct engine *engine, struct engine_space *out, struct err *err);
+	int (*health)(struct engine *engine, struct err *err);
 	struct aliases *(*aliases)(struct engine *engine);
 };
 
@@ -126,7 +146,7 @@ struct engine { /* the first member of every engine's own struct */
 	const struct engine_ops *ops;
 };
 
-/* Open an engine by name: "volume"; "file", a new file for each picture, a rival for
+/* Open an engine by name: "volume"; "s3"; "file", a new file for each picture, a rival for
  * benchmarks; "faulty", which is "volume" with the faults that engine_faulty.h tells; NULL with err
  * if that fails.  Waits for everything that is under way in engine_close. */
 struct engine *engine_open(const char *name, const struct engine_conf *conf, struct err *err);
@@ -156,6 +176,12 @@ int engine_walk(struct engine *engine, unsigned flags,
 	struct err *err);
 
 int engine_space(struct engine *engine, struct engine_space *out, struct err *err);
+
+/* Can it be used, as far as is known without trying?  Returns 0, or -1 with why not. */
+int engine_health(struct engine *engine, struct err *err);
+
+/* May any storage of the group serve, delete and describe all its pictures? */
+bool engine_is_shared(const struct engine *engine);
 
 /* The names that pictures had elsewhere (aliases.h); NULL if the engine keeps none. */
 struct aliases *engine_aliases(struct engine *engine);

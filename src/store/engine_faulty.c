@@ -119,6 +119,11 @@ static int space_faulty(struct engine *engine, struct engine_space *out, struct 
 	return engine_space(inner_of(engine), out, err);
 }
 
+static int health_faulty(struct engine *engine, struct err *err)
+{
+	return engine_health(inner_of(engine), err);
+}
+
 static struct aliases *aliases_faulty(struct engine *engine)
 {
 	return engine_aliases(inner_of(engine));
@@ -239,5 +244,6 @@ const struct engine_ops engine_faulty = {
 	.place = place_faulty,
 	.walk = walk_faulty,
 	.space = space_faulty,
+	.health = health_faulty,
 	.aliases = aliases_faulty,
 };

@@ -8,11 +8,11 @@
 #include "core/clock.h"
 #include "core/crc32.h"
 #include "store/engines.h"
+#include "store/put_queue.h"
 #include "store/record.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,13 +31,7 @@ struct engine_file {
 	_Atomic unsigned turn; /* counts puts: chooses store path and folder */
 	unsigned base_folder;  /* where this process started to fill folders */
 
-	pthread_mutex_t mutex;
-	pthread_cond_t wake;
-	struct engine_put *puts, **puts_end;
-	struct engine_remove *removes, **removes_end;
-	pthread_t threads[THREADS];
-	size_t thread_count;
-	bool stop;
+	struct put_queue *queue;
 };
 
 static void folder_of(const struct engine_file *self, const struct file_id *id, char *out)
@@ -116,8 +110,9 @@ static int store(struct engine_file *self, struct engine_put *put, struct err *e
 	return rc;
 }
 
-static void put_now(struct engine_file *self, struct engine_put *put)
+static void put_now(void *context, struct engine_put *put)
 {
+	struct engine_file *self = context;
 	unsigned turn = self->turn++;
 	struct file_id *id = &put->id;
 
@@ -161,8 +156,9 @@ static int find(struct engine_file *self, const struct file_id *id, char *path, 
 	return 0;
 }
 
-static void remove_now(struct engine_file *self, struct engine_remove *remove)
+static void remove_now(void *context, struct engine_remove *remove)
 {
+	struct engine_file *self = context;
 	char path[PATH_LEN], gone[PATH_LEN], folder[PATH_LEN];
 
 	if (find(self, &remove->id, path, &remove->err) == 0) {
@@ -172,38 +168,6 @@ static void remove_now(struct engine_file *self, struct engine_remove *remove)
 			err_errno(&remove->err, "cannot delete %s", path);
 	}
 	remove->done(remove);
-}
-
-static void *work(void *arg)
-{
-	struct engine_file *self = arg;
-
-	pthread_mutex_lock(&self->mutex);
-	for (;;) {
-		struct engine_put *put = self->puts;
-		struct engine_remove *remove = self->removes;
-
-		if (put != NULL) {
-			self->puts = put->next;
-			if (self->puts == NULL)
-				self->puts_end = &self->puts;
-			pthread_mutex_unlock(&self->mutex);
-			put_now(self, put);
-			pthread_mutex_lock(&self->mutex);
-		} else if (remove != NULL) {
-			self->removes = remove->next;
-			if (self->removes == NULL)
-				self->removes_end = &self->removes;
-			pthread_mutex_unlock(&self->mutex);
-			remove_now(self, remove);
-			pthread_mutex_lock(&self->mutex);
-		} else if (self->stop) {
-			pthread_mutex_unlock(&self->mutex);
-			return NULL;
-		} else {
-			pthread_cond_wait(&self->wake, &self->mutex);
-		}
-	}
 }
 
 static void put_file(struct engine *engine, struct engine_put *put)
@@ -220,12 +184,7 @@ static void put_file(struct engine *engine, struct engine_put *put)
 		put->done(put);
 		return;
 	}
-	put->next = NULL;
-	pthread_mutex_lock(&self->mutex);
-	*self->puts_end = put;
-	self->puts_end = &put->next;
-	pthread_cond_signal(&self->wake);
-	pthread_mutex_unlock(&self->mutex);
+	put_queue_put(self->queue, put);
 }
 
 static void remove_file(struct engine *engine, struct engine_remove *remove)
@@ -237,12 +196,7 @@ static void remove_file(struct engine *engine, struct engine_remove *remove)
 		remove->done(remove);
 		return;
 	}
-	remove->next = NULL;
-	pthread_mutex_lock(&self->mutex);
-	*self->removes_end = remove;
-	self->removes_end = &remove->next;
-	pthread_cond_signal(&self->wake);
-	pthread_mutex_unlock(&self->mutex);
+	put_queue_remove(self->queue, remove);
 }
 
 static int get_file(struct engine *engine, const struct file_id *id, unsigned flags,
@@ -313,14 +267,7 @@ static void close_file(struct engine *engine)
 {
 	struct engine_file *self = (struct engine_file *)engine;
 
-	pthread_mutex_lock(&self->mutex);
-	self->stop = true;
-	pthread_cond_broadcast(&self->wake);
-	pthread_mutex_unlock(&self->mutex);
-	for (size_t i = 0; i < self->thread_count; i++)
-		pthread_join(self->threads[i], NULL);
-	pthread_mutex_destroy(&self->mutex);
-	pthread_cond_destroy(&self->wake);
+	put_queue_free(self->queue);
 	for (size_t i = 0; i < self->conf.path_count; i++)
 		free(self->paths[i]);
 	free(self);
@@ -343,15 +290,9 @@ static struct engine *open_file(const struct engine_conf *conf, struct err *err)
 		self->conf.now = clock_unix;
 	strcpy(self->group, conf->group);
 	self->base_folder = randombytes_random();
-	self->puts_end = &self->puts;
-	self->removes_end = &self->removes;
-	pthread_mutex_init(&self->mutex, NULL);
-	pthread_cond_init(&self->wake, NULL);
 	for (size_t i = 0; i < conf->path_count; i++)
 		self->paths[i] = strdup(conf->paths[i]);
-	while (self->thread_count < THREADS &&
-		pthread_create(&self->threads[self->thread_count], NULL, work, self) == 0)
-		self->thread_count++;
+	self->queue = put_queue_new(THREADS, put_now, remove_now, self);
 	return &self->base;
 }
 

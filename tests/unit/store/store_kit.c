@@ -11,6 +11,31 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static const char *environment(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value == NULL ? "" : value;
+}
+
+static void init_s3(struct kit *kit)
+{
+	static unsigned count;
+
+	snprintf(kit->prefix, sizeof kit->prefix, "test/%u", count++);
+	kit->s3 = (struct engine_s3_conf){
+		.endpoint = environment("S3_ENDPOINT"),
+		.region = environment("S3_REGION"),
+		.bucket = environment("S3_BUCKET"),
+		.access_key = environment("S3_ACCESS_KEY"),
+		.secret_key = environment("S3_SECRET_KEY"),
+		.connect_timeout_ms = 10000,
+		.timeout_ms = 60000,
+		.in_flight = 16,
+		.capacity = 1 << 30,
+	};
+}
+
 void kit_init(struct kit *kit, size_t path_count)
 {
 	const char *scratch = unit_scratch();
@@ -27,6 +52,7 @@ void kit_init(struct kit *kit, size_t path_count)
 			.now = clock_unix,
 		},
 	};
+	init_s3(kit);
 	for (size_t i = 0; i < path_count; i++) {
 		snprintf(kit->folders[i], sizeof kit->folders[i], "%s/p%zu", scratch, i);
 		assert_int_equal(mkdir(kit->folders[i], 0700), 0);
@@ -41,6 +67,8 @@ void kit_open(struct kit *kit, const char *name)
 	for (size_t i = 0; i < kit->conf.path_count; i++)
 		kit->paths[i] = kit->folders[i];
 	kit->conf.paths = kit->paths;
+	kit->s3.prefix = kit->prefix;
+	kit->conf.s3 = &kit->s3;
 	kit->engine = engine_open(name, &kit->conf, &err);
 	if (kit->engine == NULL)
 		fail_msg("engine %s does not open: %s", name, err.text);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "store/engine.h"
+#include "store/engine_s3.h"
 
 enum { KIT_PATHS = 2 };
 
@@ -10,6 +11,8 @@ struct kit {
 	struct engine_conf conf;
 	char *paths[KIT_PATHS];
 	char folders[KIT_PATHS][300];
+	struct engine_s3_conf s3; /* as $S3_ENDPOINT, _REGION, _BUCKET, ... say */
+	char prefix[32];          /* of this test's objects alone */
 	struct engine *engine;
 };
 

@@ -8,6 +8,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What the contract leaves to the engine. */
+static const struct traits {
+	const char *name;
+	size_t paths;          /* store paths that it can have, up to two */
+	enum err_code deleted; /* what it says of a picture that was deleted */
+	bool lists, has_places, is_shared;
+} all_traits[] = {
+	{ "volume", 2, ERR_GONE, true, true, false },
+	{ "faulty", 2, ERR_GONE, true, true, false },
+	{ "file", 2, ERR_GONE, false, false, false },
+	{ "s3", 1, ERR_NOT_FOUND, true, false, true },
+};
+
+static const struct traits *traits(void)
+{
+	for (size_t i = 0; i < sizeof all_traits / sizeof all_traits[0]; i++)
+		if (strcmp(all_traits[i].name, getenv("ENGINE")) == 0)
+			return &all_traits[i];
+	fail_msg("which engine is %s?", getenv("ENGINE"));
+	return NULL;
+}
+
 static void open_kit(struct kit *kit, size_t path_count)
 {
 	kit_init(kit, path_count);
@@ -90,10 +112,10 @@ TEST(a_removed_picture_is_gone_and_stays_gone)
 	other = kit_put(&kit, 5000, 1);
 	id = kit_put(&kit, 5000, 2);
 	assert_int_equal(kit_remove(&kit, &id), ERR_NONE);
-	assert_int_equal(kit_get_code(&kit, &id), ERR_GONE);
-	assert_int_equal(kit_remove(&kit, &id), ERR_GONE);
+	assert_int_equal(kit_get_code(&kit, &id), traits()->deleted);
+	assert_int_equal(kit_remove(&kit, &id), traits()->deleted);
 	kit_open(&kit, getenv("ENGINE"));
-	assert_int_equal(kit_get_code(&kit, &id), ERR_GONE);
+	assert_int_equal(kit_get_code(&kit, &id), traits()->deleted);
 	kit_expect(&kit, &other, 5000, 1);
 	kit_close(&kit);
 }
@@ -175,21 +197,117 @@ TEST(a_buffer_that_is_too_small_gets_nothing)
 TEST(spreads_pictures_over_its_store_paths_or_takes_the_one_named)
 {
 	struct engine_put put = { .content = SPAN("x"), .crc = crc32_add(0, SPAN("x")) };
+	size_t paths = traits()->paths;
 	int seen[2] = { 0 };
 	struct kit kit;
 
-	open_kit(&kit, 2);
+	open_kit(&kit, paths);
 	for (int i = 0; i < 8; i++)
 		seen[kit_put(&kit, 100, 1).path]++;
-	assert_true(seen[0] > 0 && seen[1] > 0);
-	for (uint8_t path = 0; path < 2; path++) {
-		put.path = path;
+	for (size_t path = 0; path < paths; path++) {
+		assert_true(seen[path] > 0);
+		put.path = (uint8_t)path;
 		assert_int_equal(engine_put_wait(kit.engine, &put), 0);
 		assert_int_equal(put.id.path, path);
 	}
-	put.path = 2;
+	put.path = (uint8_t)paths;
 	assert_int_equal(engine_put_wait(kit.engine, &put), -1);
 	assert_int_equal(put.err.code, ERR_BAD_REQUEST);
+	kit_close(&kit);
+}
+
+/* Of what walk finds, the tests want the pictures. */
+struct walked {
+	struct file_id ids[64];
+	size_t count, most;
+};
+
+static bool note_found(void *context, const struct engine_found *found)
+{
+	struct walked *walked = context;
+
+	if (found->what == ENGINE_FOUND_PICTURE)
+		walked->ids[walked->count++] = found->id;
+	return walked->count < walked->most;
+}
+
+TEST(walks_over_all_pictures_or_says_that_it_cannot)
+{
+	struct walked walked = { .most = 64 }, few = { .most = 3 };
+	struct file_id ids[20];
+	struct err err;
+	struct kit kit;
+
+	open_kit(&kit, traits()->paths);
+	for (unsigned i = 0; i < 20; i++)
+		ids[i] = kit_put(&kit, 100 + i, i);
+	kit_remove(&kit, &ids[0]);
+	if (!traits()->lists) {
+		assert_int_equal(engine_walk(kit.engine, 0, note_found, &walked, &err), -1);
+		assert_int_equal(err.code, ERR_UNSUPPORTED);
+	} else {
+		assert_int_equal(
+			engine_walk(kit.engine, ENGINE_CHECK_CONTENT, note_found, &walked, &err),
+			0);
+		assert_int_equal(walked.count, 19);
+		for (unsigned i = 1; i < 20; i++) {
+			size_t at = 0;
+
+			while (at < 19 && !file_id_equal(&walked.ids[at], &ids[i]))
+				at++;
+			assert_true(at < 19);
+		}
+		assert_int_equal(engine_walk(kit.engine, 0, note_found, &few, &err), 0);
+		assert_int_equal(few.count, 3);
+	}
+	kit_close(&kit);
+}
+
+TEST(says_where_the_bytes_lie_or_that_it_is_in_no_file)
+{
+	struct engine_place place;
+	struct file_id id;
+	struct err err;
+	struct kit kit;
+
+	open_kit(&kit, 1);
+	id = kit_put(&kit, 5000, 1);
+	if (traits()->has_places) {
+		assert_int_equal(engine_place(kit.engine, &id, 0, &place, &err), 0);
+		assert_int_equal(place.len, 5000);
+	} else {
+		assert_int_equal(engine_place(kit.engine, &id, 0, &place, &err), -1);
+		assert_int_equal(err.code, ERR_UNSUPPORTED);
+	}
+	kit_close(&kit);
+}
+
+TEST(is_well_and_knows_whether_it_is_shared)
+{
+	struct err err;
+	struct kit kit;
+
+	open_kit(&kit, 1);
+	kit_put(&kit, 100, 1);
+	assert_int_equal(engine_health(kit.engine, &err), 0);
+	assert_int_equal(engine_is_shared(kit.engine), traits()->is_shared);
+	kit_close(&kit);
+}
+
+TEST(open_for_reading_it_changes_nothing)
+{
+	struct engine_put put = { .content = SPAN("x"), .path = ENGINE_ANY_PATH };
+	struct file_id id;
+	struct kit kit;
+
+	open_kit(&kit, 1);
+	id = kit_put(&kit, 700, 1);
+	kit.conf.read_only = true;
+	kit_open(&kit, getenv("ENGINE"));
+	assert_int_equal(engine_put_wait(kit.engine, &put), -1);
+	assert_int_equal(put.err.code, ERR_NOT_ALLOWED);
+	assert_int_equal(kit_remove(&kit, &id), ERR_NOT_ALLOWED);
+	kit_expect(&kit, &id, 700, 1);
 	kit_close(&kit);
 }
 
@@ -238,7 +356,7 @@ TEST(serves_many_threads_at_once)
 	struct worker workers[WORKERS];
 	struct kit kit;
 
-	open_kit(&kit, 2);
+	open_kit(&kit, traits()->paths);
 	for (unsigned i = 0; i < WORKERS; i++) {
 		workers[i] = (struct worker){ .kit = &kit, .seed = i * 1000 };
 		pthread_create(&workers[i].thread, NULL, work, &workers[i]);
@@ -289,7 +407,7 @@ TEST(tells_its_space)
 	struct err err;
 	struct kit kit;
 
-	open_kit(&kit, 2);
+	open_kit(&kit, traits()->paths);
 	assert_int_equal(engine_space(kit.engine, &space, &err), 0);
 	assert_true(space.total >= space.free && space.free > 0);
 	assert_int_equal(space.free, space.path_free[0] + space.path_free[1]);

@@ -1,0 +1,318 @@
+/* What the engine s3 makes of a service that fails.  It runs beside tests/integration/
+ * s3_double.py, which says what each fault is. */
+#include "core/crc32.h"
+#include "fake_server.h"
+#include "store/breaker.h"
+#include "store_kit.h"
+#include "unit.h"
+#include "web/web.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Tell the double something; returns how many objects it has. */
+static unsigned tell(const char *query)
+{
+	struct web *web = web_new();
+	struct web_response response;
+	char url[256];
+	struct web_request request = { .method = "POST", .url = url };
+	unsigned objects = 0;
+	struct err err;
+
+	snprintf(url, sizeof url, "%s/fault?%s", getenv("S3_ENDPOINT"), query);
+	web_response_init(&response);
+	if (web_ask(web, &request, &response, &err) != 0)
+		fail_msg("%s", err.text);
+	buf_put_u8(&response.body, '\0');
+	assert_int_equal(sscanf((const char *)response.body.data, "%u", &objects), 1);
+	web_response_fini(&response);
+	web_free(web);
+	return objects;
+}
+
+static void start(struct kit *kit)
+{
+	tell("clear=1&exclusive=honours");
+	kit_init(kit, 1);
+	kit_open(kit, "s3");
+	tell("what=none&method=ANY&times=0");
+}
+
+static enum err_code put_code(struct kit *kit)
+{
+	struct engine_put put = {
+		.content = SPAN("some bytes"),
+		.crc = crc32_add(0, SPAN("some bytes")),
+		.path = ENGINE_ANY_PATH,
+	};
+
+	engine_put_wait(kit->engine, &put);
+	return put.err.code;
+}
+
+TEST(a_put_that_may_have_been_done_is_sent_again_under_the_same_id)
+{
+	static const char *const faults[] = { "unknown", "reset", "broken", "slow" };
+	static const char *const modes[] = { "honours", "ignores", "refuses" };
+	char query[64];
+	struct kit kit;
+
+	for (size_t i = 0; i < 3; i++)
+		for (size_t j = 0; j < 4; j++) {
+			struct file_id id;
+
+			start(&kit);
+			snprintf(query, sizeof query, "exclusive=%s", modes[i]);
+			tell(query);
+			kit_put(&kit, 10, 1);
+			snprintf(query, sizeof query, "method=PUT&what=%s&times=2", faults[j]);
+			tell(query);
+			id = kit_put(&kit, 3000, 2);
+			kit_expect(&kit, &id, 3000, 2);
+			assert_int_equal(tell(""), 2); /* no orphan */
+			kit_close(&kit);
+		}
+}
+
+TEST(the_first_put_too)
+{
+	struct file_id id;
+	struct kit kit;
+
+	start(&kit);
+	tell("method=PUT&what=unknown&times=1");
+	id = kit_put(&kit, 3000, 2);
+	kit_expect(&kit, &id, 3000, 2);
+	assert_int_equal(tell(""), 1);
+	kit_close(&kit);
+}
+
+TEST(what_stays_unknown_is_reported_as_that)
+{
+	struct kit kit;
+
+	start(&kit);
+	tell("method=PUT&what=broken&times=1");
+	tell("method=PUT&what=slow&times=2");
+	assert_int_equal(put_code(&kit), ERR_UNKNOWN);
+	tell("what=none&method=ANY&times=0");
+	kit.s3.timeout_ms = 200;
+	kit_open(&kit, "s3");
+	tell("method=PUT&what=secretly&times=3");
+	assert_int_equal(put_code(&kit), ERR_UNKNOWN);
+	assert_int_equal(tell("what=none&method=ANY&times=0"), 1); /* as it may be */
+	kit_close(&kit);
+}
+
+TEST(a_silent_service_costs_no_more_than_the_deadline)
+{
+	struct engine_stat stat;
+	struct file_id id;
+	struct err err;
+	struct kit kit;
+
+	start(&kit);
+	kit.s3.timeout_ms = 200;
+	id = kit_put(&kit, 100, 1);
+	kit_open(&kit, "s3");
+	tell("method=GET&what=hang&times=9");
+	tell("method=HEAD&what=hang&times=9");
+	tell("method=PUT&what=hang&times=9");
+	assert_int_equal(engine_stat(kit.engine, &id, 0, &stat, &err), -1);
+	assert_int_equal(err.code, ERR_TIMEOUT); /* and not "not found" */
+	assert_int_equal(kit_get_code(&kit, &id), ERR_TIMEOUT);
+	tell("what=none&method=ANY&times=0");
+	kit_close(&kit);
+}
+
+TEST(after_failures_in_a_row_it_fails_at_once_and_says_so)
+{
+	struct file_id id;
+	struct err err;
+	struct kit kit;
+
+	start(&kit);
+	id = kit_put(&kit, 100, 1);
+	tell("method=GET&what=slow&times=1000");
+	for (int i = 0; i < BREAKER_FAILURES; i++)
+		assert_int_equal(kit_get_code(&kit, &id), ERR_BUSY);
+	assert_int_equal(engine_health(kit.engine, &err), -1);
+	assert_int_equal(err.code, ERR_BUSY);
+	tell("what=none&method=ANY&times=0");
+	assert_int_equal(kit_get_code(&kit, &id), ERR_BUSY); /* nobody was asked */
+	kit_close(&kit);
+}
+
+TEST(what_is_refused_is_not_tried_again_and_nothing_is_taken_for_missing)
+{
+	static const struct {
+		const char *what;
+		enum err_code get, put;
+	} rows[] = {
+		{ "denied", ERR_NOT_ALLOWED, ERR_NOT_ALLOWED },
+		{ "nobucket", ERR_NOT_ALLOWED, ERR_NOT_ALLOWED },
+		{ "page", ERR_NOT_ALLOWED, ERR_NOT_ALLOWED },
+		{ "quota", ERR_FULL, ERR_FULL },
+	};
+	struct file_id id;
+	char query[64];
+	struct kit kit;
+
+	start(&kit);
+	id = kit_put(&kit, 100, 1);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		snprintf(query, sizeof query, "method=GET&what=%s&times=1", rows[i].what);
+		tell(query);
+		assert_int_equal(kit_get_code(&kit, &id), rows[i].get);
+		snprintf(query, sizeof query, "method=PUT&what=%s&times=1", rows[i].what);
+		tell(query);
+		assert_int_equal(put_code(&kit), rows[i].put);
+		kit_expect(&kit, &id, 100, 1);
+	}
+	kit_close(&kit);
+}
+
+TEST(wrong_bytes_are_read_once_more_before_they_are_called_corrupt)
+{
+	static const char *const faults[] = { "wrong", "shorter", "longer" };
+	struct file_id id;
+	char query[64];
+	struct kit kit;
+
+	start(&kit);
+	id = kit_put(&kit, 5000, 1);
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(query, sizeof query, "method=GET&what=%s&times=1", faults[i]);
+		tell(query);
+		assert_int_equal(kit_get_code(&kit, &id), ERR_NONE);
+		snprintf(query, sizeof query, "method=GET&what=%s&times=2", faults[i]);
+		tell(query);
+		assert_int_equal(kit_get_code(&kit, &id), ERR_CORRUPT);
+	}
+	tell("method=GET&what=short&times=2"); /* a connection that broke, nothing worse */
+	assert_int_equal(kit_get_code(&kit, &id), ERR_NONE);
+	kit_close(&kit);
+}
+
+TEST(a_remove_that_may_have_been_done_is_done)
+{
+	static const char *const faults[] = { "unknown", "reset", "broken" };
+	char query[64];
+	struct kit kit;
+
+	for (size_t i = 0; i < 3; i++) {
+		struct file_id id;
+
+		start(&kit);
+		id = kit_put(&kit, 5000, 1);
+		snprintf(query, sizeof query, "method=DELETE&what=%s&times=2", faults[i]);
+		tell(query);
+		assert_int_equal(kit_remove(&kit, &id), ERR_NONE);
+		assert_int_equal(tell(""), 0);
+		assert_int_equal(kit_remove(&kit, &id), ERR_NOT_FOUND);
+		kit_close(&kit);
+	}
+}
+
+TEST(a_wanted_id_is_taken_once)
+{
+	struct engine_put put = { .content = SPAN("abc"), .crc = crc32_add(0, SPAN("abc")) };
+	struct file_id id, wanted;
+	struct kit kit;
+
+	start(&kit);
+	id = wanted = kit_put_span(&kit, SPAN("abc"), "jpg");
+	put.wanted = &wanted;
+	assert_int_equal(engine_put_wait(kit.engine, &put), -1);
+	assert_int_equal(put.err.code, ERR_EXISTS);
+	assert_int_equal(kit_remove(&kit, &id), ERR_NONE);
+	assert_int_equal(engine_put_wait(kit.engine, &put), 0);
+	assert_true(file_id_equal(&put.id, &id));
+	assert_int_equal(kit_get_code(&kit, &id), ERR_NONE);
+	wanted.size = 4;
+	assert_int_equal(engine_put_wait(kit.engine, &put), -1);
+	assert_int_equal(put.err.code, ERR_BAD_REQUEST);
+	kit_close(&kit);
+}
+
+TEST(two_of_them_serve_and_delete_the_same_pictures)
+{
+	struct kit one, other;
+	struct file_id id;
+
+	start(&one);
+	kit_init(&other, 0);
+	memcpy(other.prefix, one.prefix, sizeof other.prefix);
+	other.conf.source[3] = 198;
+	kit_open(&other, "s3");
+	id = kit_put(&one, 4000, 1);
+	kit_expect(&other, &id, 4000, 1);
+	assert_int_equal(kit_remove(&other, &id), ERR_NONE);
+	assert_int_equal(kit_get_code(&one, &id), ERR_NOT_FOUND);
+	kit_close(&other);
+	kit_close(&one);
+}
+
+TEST(a_wrong_secret_is_refused)
+{
+	struct kit kit;
+
+	start(&kit);
+	kit.s3.secret_key = "another";
+	kit_open(&kit, "s3");
+	assert_int_equal(put_code(&kit), ERR_NOT_ALLOWED);
+	assert_int_equal(tell(""), 0);
+	kit_close(&kit);
+}
+
+TEST(nobody_there_is_unreachable)
+{
+	char endpoint[40];
+	struct file_id id;
+	struct kit kit;
+
+	start(&kit);
+	id = kit_put(&kit, 10, 1);
+	snprintf(endpoint, sizeof endpoint, "http://127.0.0.1:%u", fake_server_dead_port());
+	kit.s3.endpoint = endpoint;
+	kit_open(&kit, "s3");
+	assert_int_equal(kit_get_code(&kit, &id), ERR_UNREACHABLE);
+	kit_close(&kit);
+}
+
+TEST(refuses_a_configuration_that_cannot_be)
+{
+	struct kit kit;
+	struct err err;
+
+	kit_init(&kit, 1);
+	kit.conf.s3 = &kit.s3;
+	kit.s3.prefix = "";
+#define REFUSED(field, value)                                                                      \
+	do {                                                                                       \
+		struct engine_s3_conf good = kit.s3;                                               \
+                                                                                                   \
+		kit.s3.field = value;                                                              \
+		assert_null(engine_open("s3", &kit.conf, &err));                                   \
+		assert_int_equal(err.code, ERR_CONFIG);                                            \
+		kit.s3 = good;                                                                     \
+	} while (0)
+	REFUSED(endpoint, "");
+	REFUSED(endpoint, "ftp://a");
+	REFUSED(endpoint, "https://");
+	REFUSED(endpoint, "https://host/path");
+	REFUSED(endpoint, "https://user@host");
+	REFUSED(bucket, "");
+	REFUSED(bucket, "ab");
+	REFUSED(bucket, "a/b/c");
+	REFUSED(bucket, "UPPER");
+	REFUSED(prefix, "/a");
+	REFUSED(prefix, "a/");
+	REFUSED(prefix, "a b");
+	REFUSED(access_key, "");
+	REFUSED(secret_key, "");
+	REFUSED(region, "");
+	REFUSED(in_flight, 1);
+}
