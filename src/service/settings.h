@@ -85,6 +85,7 @@ struct settings {
 
 	/* [fdfs]: how programs reach the store, and who may reach ours */
 	struct conf_list tracker_server; /* host:port */
+	int64_t store;                   /* index into "auto|here|elsewhere" */
 	int64_t connect_timeout;
 	int64_t network_timeout; /* longest wait for a peer in the middle of something */
 	int64_t patience;        /* with who is silent, where there is another to ask */

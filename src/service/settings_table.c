@@ -46,6 +46,10 @@ static const struct conf_key keys[] = {
 	KEY(fdfs, tracker_server, LIST, tracker_server, "127.0.0.1:22122",
 		"Trackers, host:port, that storages report to and programs ask; those of a "
 		"FastDFS cluster work too."),
+	CHOICE(fdfs, store, store, "auto", "auto|here|elsewhere",
+		"Where the store is: here, so that \"picstore up\" starts tracker_server and the "
+		"storages; or elsewhere, such as a FastDFS cluster, so that it starts neither; "
+		"auto: here if tracker_server names the address in [tracker] listen."),
 	LIMITED(fdfs, connect_timeout, DURATION, connect_timeout, "2s", 10 * MS, HOUR,
 		"Longest wait for a connection to a tracker or storage."),
 	LIMITED(fdfs, network_timeout, DURATION, network_timeout, "30s", 100 * MS, HOUR,

@@ -1,4 +1,6 @@
 """conftest.py - fixtures: installations that are real, with their own varnishd and lighttpd."""
+import os
+
 import pytest
 
 from installation import Installation
@@ -54,3 +56,25 @@ def pytest_runtest_makereport(item, call):
     for name, value in item.funcargs.items():
         if isinstance(value, Installation) and value.process is not None:
             report.sections.append((f"logs of {name}", value.report()))
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "real_fastdfs: needs PICSTORE_TEST_FASTDFS=host:port")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Without a FastDFS cluster its tests are left out, and counted as that."""
+    if os.environ.get("PICSTORE_TEST_FASTDFS"):
+        return
+    out = [item for item in items if item.get_closest_marker("real_fastdfs")]
+    items[:] = [item for item in items if item not in out]
+    if out:
+        config.hook.pytest_deselected(items=out)
+        config.left_out = len(out)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if getattr(config, "left_out", 0):
+        terminalreporter.write_line(
+            f"{config.left_out} tests with a real FastDFS left out: "
+            "PICSTORE_TEST_FASTDFS=host:port names a tracker of one")

@@ -8,6 +8,7 @@
 #include "programs/picstore/commands.h"
 #include "programs/picstore/progress.h"
 #include "service/stat_socket.h"
+#include "service/store_place.h"
 #include "varnish/varnish_stats.h"
 #include "web/web.h"
 
@@ -145,14 +146,6 @@ static void add_services(
 		snprintf(part->row, sizeof part->row, "%s", where);
 		part->address = part->row;
 	}
-}
-
-static bool list_has(const struct conf_list *list, const char *word)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (strcmp(list->items[i], word) == 0)
-			return true;
-	return false;
 }
 
 /* ---- web servers ---- */
@@ -421,6 +414,7 @@ static int status_run(struct cli *cli, const struct args *args)
 {
 	struct status status = { .cli = cli, .all_up = true, .group_list = json_array() };
 	const struct settings *settings = cli_settings(cli);
+	bool here;
 
 	if (settings == NULL) {
 		json_decref(status.group_list);
@@ -433,10 +427,11 @@ static int status_run(struct cli *cli, const struct args *args)
 	add_web(&status, "lighttpd", settings->gateway);
 	add_daemon(&status, "download.fcgi", "", settings->download_listen);
 	add_daemon(&status, "upload.cgi", "", settings->upload_listen);
-	/* The tracker may be another machine's, or a FastDFS one. */
-	if (list_has(&settings->tracker_server, settings->tracker_listen))
+	/* The store may be another's, such as a FastDFS cluster. */
+	here = store_place_is_here(settings);
+	if (here)
 		add_daemon(&status, "tracker_server", "", settings->tracker_listen);
-	for (size_t i = 0; i < settings->storage_count; i++)
+	for (size_t i = 0; here && i < settings->storage_count; i++)
 		add_daemon(&status, "storage_server", settings->storages[i].name,
 			settings->storages[i].listen);
 	add_services(&status, "cut_svr", &settings->cut);

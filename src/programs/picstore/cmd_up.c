@@ -7,6 +7,7 @@
 #include "programs/picstore/up_ports.h"
 #include "programs/picstore/up_store_paths.h"
 #include "programs/picstore/up_tree.h"
+#include "service/store_place.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -56,7 +57,7 @@ static void show_log(const struct up_place *place, const struct up_part *part)
 static int check_ports(
 	const struct up_parts *parts, const struct settings *settings, struct err *err)
 {
-	for (size_t i = 0; i < settings->storage_count; i++) {
+	for (size_t i = 0; store_place_is_here(settings) && i < settings->storage_count; i++) {
 		const char *http = settings->storages[i].http_listen;
 		struct address address;
 
@@ -78,7 +79,9 @@ static void say_where(const struct up_place *place, const struct settings *setti
 
 	buf_init(&lines, 64 << 10);
 	buf_printf(&lines, "\nPictures go in and come out at %s\n", settings->public_url);
-	buf_printf(&lines, "  settings   %s\n  pictures   %s/data\n", place->conf, place->home);
+	buf_printf(&lines, "  settings   %s\n", place->conf);
+	if (store_place_is_here(settings))
+		buf_printf(&lines, "  pictures   %s/data\n", place->home);
 	buf_printf(&lines, "  logs       %s/PART/current\n", place->log);
 	buf_put_str(&lines, "\nTo put a picture in and fetch it, paste into another terminal:\n\n");
 	buf_put_str(&lines, "id=$(curl -sS -F session_key=$(");
@@ -117,6 +120,10 @@ static int start_and_stay(struct up_tree *tree, struct up_place *place,
 	const struct settings *settings, struct up_parts *parts, bool test, struct err *err)
 {
 	printf("Starting picstore in %s\n", place->home);
+	if (!store_place_is_here(settings))
+		printf("The store is elsewhere: no tracker and no storage of ours is started; "
+		       "uploads go where %s says\n",
+			settings->tracker_server.items[0]);
 	fflush(stdout);
 	if (up_parts_write(parts, place, settings, err) < 0 ||
 		up_tree_start(tree, place, parts, err) < 0)
@@ -193,7 +200,7 @@ static int up_run(struct cli *cli, const struct args *args)
 		status = up_config_write(&place, &text, &err);
 	if (status == 0)
 		status = up_home_secrets(&place, &err);
-	if (status == 0)
+	if (status == 0 && store_place_is_here(settings))
 		status = up_store_paths_open(&place, settings, &err);
 	if (status == 0) {
 		status = start_and_stay(
@@ -208,10 +215,12 @@ static int up_run(struct cli *cli, const struct args *args)
 	}
 	up_tree_stop(&tree);
 	up_home_close(&place);
+	if (started && store_place_is_here(settings))
+		printf("Everything is stopped; the pictures are in %s/data\n", place.home);
+	else if (started)
+		printf("Everything is stopped\n");
 	settings_free(settings);
 	buf_fini(&text);
-	if (started)
-		printf("Everything is stopped; the pictures are in %s/data\n", place.home);
 	return status == 0 ? CLI_OK : CLI_FAILED;
 }
 
@@ -236,7 +245,9 @@ const struct command command_up = {
 	.about =
 		"Makes what is missing in its home: settings, secrets, folders. Starts every part\n"
 		"under s6, waits until each is ready, tests that a picture goes in and comes\n"
-		"out, and stays. A part that ends is started again. Ctrl-C stops everything.",
+		"out, and stays. A part that ends is started again. Ctrl-C stops everything.\n"
+		"Where [fdfs] tracker_server names another's trackers, such as those of a FastDFS\n"
+		"cluster, the store is there, and no tracker and no storage is started.",
 	.options = options,
 	.least = 0,
 	.most = 0,

@@ -4,6 +4,7 @@
 #include "core/durable_file.h"
 #include "programs/picstore/conf_edit.h"
 #include "programs/picstore/files.h"
+#include "service/store_place.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -137,7 +138,9 @@ static void set_ports(struct buf *text, const struct settings *settings, int64_t
 	set_port(text, "varnish", "servers", "127.0.0.1:0", base + 1);
 	set_port(text, "http", "gateway", settings->gateway, base + 2);
 	set_port(text, "tracker", "listen", settings->tracker_listen, base + 3);
-	set_port(text, "fdfs", "tracker_server", "127.0.0.1:0", base + 3);
+	/* A store that is another's stays where it is. */
+	if (store_place_is_here(settings))
+		set_port(text, "fdfs", "tracker_server", "127.0.0.1:0", base + 3);
 	for (size_t i = 0; i < settings->storage_count; i++) {
 		const struct storage_settings *storage = &settings->storages[i];
 		char section[48];

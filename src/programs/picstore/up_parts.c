@@ -3,6 +3,7 @@
 #include "core/address.h"
 #include "programs/picstore/files.h"
 #include "programs/picstore/up_vcl.h"
+#include "service/store_place.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -55,9 +56,12 @@ static void add_services(
 
 void up_parts_list(struct up_parts *parts, const struct settings *settings)
 {
+	bool here = store_place_is_here(settings);
+
 	parts->count = 0;
-	add(parts, "tracker_server", "", settings->tracker_listen);
-	for (size_t i = 0; i < settings->storage_count; i++) {
+	if (here)
+		add(parts, "tracker_server", "", settings->tracker_listen);
+	for (size_t i = 0; here && i < settings->storage_count; i++) {
 		add(parts, "storage_server", settings->storages[i].name,
 			settings->storages[i].listen);
 		snprintf(parts->part[parts->count - 1].options, sizeof parts->part[0].options,

@@ -1,6 +1,7 @@
 #include "programs/picstore/up_vcl.h"
 
 #include "core/address.h"
+#include "service/store_place.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -116,7 +117,7 @@ void up_vcl_put(const struct up_place *place, const struct settings *settings, s
 	snprintf(where, sizeof where, ".path = \"%s/gateway.sock\";", place->sockets);
 	put_backend(out, "gateway", where, "gateway_probe");
 	put_backend(out, "uploads", where, "gateway_probe");
-	if (settings->fetch_from != 0) {
+	if (settings->fetch_from != 0 && store_place_is_here(settings)) {
 		put_probe(out, "storage_probe", 400);
 		for (size_t i = 0; i < settings->storage_count; i++)
 			put_storage(out, settings, i);
