@@ -1,5 +1,7 @@
 #include "deletion/delete_log.h"
 
+#include "core/disk.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +35,7 @@ void delete_log_give(int fd, const char *path)
 	char folder[PATH_LEN];
 	struct stat st;
 
-	if (geteuid() == 0 && folder_of(path, folder, NULL) == 0 && stat(folder, &st) == 0 &&
+	if (geteuid() == 0 && folder_of(path, folder, NULL) == 0 && disk->stat(folder, &st) == 0 &&
 		fchown(fd, st.st_uid, st.st_gid) != 0)
 		return; /* they will say that they cannot use it */
 }
@@ -45,17 +47,17 @@ int delete_log_sync_folder(const char *path, struct err *err)
 
 	if (folder_of(path, folder, err) != 0)
 		return -1;
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = disk->open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	if (fd < 0)
 		return err_errno(err, "cannot open the folder %s", folder);
-	result = fsync(fd) == 0 ? 0 : err_errno(err, "cannot sync the folder %s", folder);
-	close(fd);
+	result = disk->fsync(fd) == 0 ? 0 : err_errno(err, "cannot sync the folder %s", folder);
+	disk->close(fd);
 	return result;
 }
 
 static int lock(int fd, const char *path, struct err *err)
 {
-	while (flock(fd, LOCK_EX) != 0)
+	while (disk->flock(fd, LOCK_EX) != 0)
 		if (errno != EINTR)
 			return err_errno(err, "cannot lock %s", path);
 	return 0;
@@ -66,8 +68,8 @@ static bool is_current(int fd, const char *path)
 {
 	struct stat here, there;
 
-	return fstat(fd, &here) == 0 && stat(path, &there) == 0 && here.st_ino == there.st_ino &&
-	       here.st_dev == there.st_dev;
+	return disk->fstat(fd, &here) == 0 && disk->stat(path, &there) == 0 &&
+	       here.st_ino == there.st_ino && here.st_dev == there.st_dev;
 }
 
 /* Open the file that the path names now, and lock it. */
@@ -75,7 +77,7 @@ static int enter(struct delete_log *log, struct err *err)
 {
 	for (;;) {
 		if (log->fd < 0) {
-			log->fd = open(
+			log->fd = disk->open(
 				log->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, FILE_MODE);
 			if (log->fd < 0)
 				return err_errno(err, "cannot open %s", log->path);
@@ -88,7 +90,7 @@ static int enter(struct delete_log *log, struct err *err)
 			return -1;
 		if (is_current(log->fd, log->path))
 			return 0;
-		close(log->fd); /* it was taken over */
+		disk->close(log->fd); /* it was taken over */
 		log->fd = -1;
 	}
 }
@@ -104,13 +106,13 @@ struct delete_log *delete_log_open(const char *path, struct err *err)
 	assert(log->path != NULL);
 	if (folder_of(path, folder, err) != 0)
 		goto fail;
-	if (mkdir(folder, FOLDER_MODE) != 0 && errno != EEXIST) {
+	if (disk->mkdir(folder, FOLDER_MODE) != 0 && errno != EEXIST) {
 		err_errno(err, "cannot make the folder %s", folder);
 		goto fail;
 	}
 	if (enter(log, err) != 0)
 		goto fail;
-	flock(log->fd, LOCK_UN);
+	disk->flock(log->fd, LOCK_UN);
 	return log;
 fail:
 	delete_log_close(log);
@@ -122,7 +124,7 @@ void delete_log_close(struct delete_log *log)
 	if (log == NULL)
 		return;
 	if (log->fd >= 0)
-		close(log->fd);
+		disk->close(log->fd);
 	free(log->path);
 	free(log);
 }
@@ -132,16 +134,16 @@ static int mend(struct delete_log *log, off_t size, struct err *err)
 {
 	char last = '\n';
 
-	if (size > 0 && pread(log->fd, &last, 1, size - 1) != 1)
+	if (size > 0 && disk_pread(log->fd, &last, 1, size - 1) != 1)
 		return err_errno(err, "cannot read %s", log->path);
-	if (last != '\n' && write(log->fd, "\n", 1) != 1)
+	if (last != '\n' && disk->write(log->fd, "\n", 1) != 1)
 		return err_errno(err, "cannot write to %s", log->path);
 	return 0;
 }
 
 static int write_all(struct delete_log *log, struct span lines, struct err *err)
 {
-	off_t size = lseek(log->fd, 0, SEEK_END);
+	off_t size = disk->lseek(log->fd, 0, SEEK_END);
 	struct err why;
 	ssize_t put;
 
@@ -149,14 +151,14 @@ static int write_all(struct delete_log *log, struct span lines, struct err *err)
 		return err_errno(err, "cannot use %s", log->path);
 	if (mend(log, size, err) != 0)
 		return -1;
-	put = write(log->fd, lines.data, lines.len);
+	put = disk->write(log->fd, lines.data, lines.len);
 	if (put >= 0 && (size_t)put == lines.len)
 		return 0;
 	if (put >= 0)
 		errno = ENOSPC; /* a disk that ends in the middle of a write says so this way */
 	err_errno(&why, "cannot write to %s", log->path);
 	/* A part of it would be deletes that nobody was promised. */
-	if (ftruncate(log->fd, size) != 0)
+	if (disk->ftruncate(log->fd, size) != 0)
 		err_prefix(&why, "a part of the request is left in the log");
 	if (err != NULL)
 		*err = why;
@@ -174,12 +176,12 @@ int delete_log_append(struct delete_log *log, struct span lines, struct err *err
 		return -1;
 	result = write_all(log, lines, err);
 	/* Others may write while the disk is at work. */
-	flock(log->fd, LOCK_UN);
-	if (result == 0 && fdatasync(log->fd) != 0) {
+	disk->flock(log->fd, LOCK_UN);
+	if (result == 0 && disk->fdatasync(log->fd) != 0) {
 		result = err_errno(err, "cannot sync %s", log->path);
 		/* The kernel reports a lost page once: this descriptor must not say later
 		 * that all is well. */
-		close(log->fd);
+		disk->close(log->fd);
 		log->fd = -1;
 	}
 	return result;
@@ -191,7 +193,7 @@ int delete_log_take(const char *path, const char *to, struct err *err)
 	struct stat st;
 
 	do {
-		fd = open(path, O_RDWR | O_CLOEXEC);
+		fd = disk->open(path, O_RDWR | O_CLOEXEC, 0);
 		if (fd < 0 && errno == ENOENT)
 			return 0;
 		if (fd < 0)
@@ -200,9 +202,9 @@ int delete_log_take(const char *path, const char *to, struct err *err)
 			goto out;
 		if (is_current(fd, path))
 			break;
-		close(fd);
+		disk->close(fd);
 	} while (true);
-	if (fstat(fd, &st) != 0) {
+	if (disk->fstat(fd, &st) != 0) {
 		err_errno(err, "cannot look at %s", path);
 		goto out;
 	}
@@ -211,12 +213,12 @@ int delete_log_take(const char *path, const char *to, struct err *err)
 		goto out;
 	}
 	/* Lines that a writer has not synced yet are to stay if the machine crashes. */
-	if (fsync(fd) != 0 || rename(path, to) != 0) {
+	if (disk->fsync(fd) != 0 || disk->rename(path, to) != 0) {
 		err_errno(err, "cannot rename %s to %s", path, to);
 		goto out;
 	}
 	result = delete_log_sync_folder(path, err) == 0 ? 1 : -1;
 out:
-	close(fd);
+	disk->close(fd);
 	return result;
 }

@@ -1,5 +1,6 @@
 #include "deletion/delete_queue.h"
 
+#include "core/disk.h"
 #include "deletion/delete_log.h"
 #include "deletion/queue_files.h"
 
@@ -32,7 +33,7 @@ struct delete_queue *delete_queue_open(const char *log, bool work, struct err *e
 	queue->run = queue_file(queue, ".run", O_RDWR | O_CREAT, err);
 	if (queue->run < 0)
 		goto fail;
-	if (flock(queue->run, LOCK_EX | LOCK_NB) != 0) {
+	if (disk->flock(queue->run, LOCK_EX | LOCK_NB) != 0) {
 		err_set(err, ERR_BUSY, "somebody else is working on %s", log);
 		goto fail;
 	}
@@ -46,7 +47,7 @@ static void forget_taken(struct delete_queue *queue)
 {
 	if (queue->fd >= 0) {
 		line_reader_fini(&queue->reader);
-		close(queue->fd);
+		disk->close(queue->fd);
 	}
 	queue->fd = -1;
 	taken_back_fini(&queue->back);
@@ -60,15 +61,15 @@ void delete_queue_close(struct delete_queue *queue)
 		return;
 	forget_taken(queue);
 	if (queue->lock >= 0)
-		close(queue->lock);
+		disk->close(queue->lock);
 	if (queue->run >= 0)
-		close(queue->run);
+		disk->close(queue->run);
 	free(queue);
 }
 
 int delete_queue_lock(struct delete_queue *queue, struct err *err)
 {
-	while (flock(queue->lock, LOCK_EX) != 0)
+	while (disk->flock(queue->lock, LOCK_EX) != 0)
 		if (errno != EINTR)
 			return err_errno(err, "cannot lock %s.lock", queue->log);
 	return 0;
@@ -76,7 +77,7 @@ int delete_queue_lock(struct delete_queue *queue, struct err *err)
 
 void delete_queue_unlock(struct delete_queue *queue)
 {
-	flock(queue->lock, LOCK_UN);
+	disk->flock(queue->lock, LOCK_UN);
 }
 
 /* What has been written to LOG since the last look. */
@@ -92,7 +93,7 @@ static int look_into_log(struct delete_queue *queue, struct err *err)
 		*err = why;
 		return -1;
 	}
-	if (fstat(fd, &st) != 0)
+	if (disk->fstat(fd, &st) != 0)
 		result = err_errno(err, "cannot look at %s", queue->log);
 	else if (st.st_ino != queue->log_inode)
 		queue->log_seen = 0;
@@ -100,7 +101,7 @@ static int look_into_log(struct delete_queue *queue, struct err *err)
 		queue->log_inode = st.st_ino;
 		result = queue_find_undeletes(&queue->back, fd, IN_LOG, &queue->log_seen, err);
 	}
-	close(fd);
+	disk->close(fd);
 	return result;
 }
 
@@ -127,7 +128,7 @@ static int log_is_due(const struct delete_queue *queue, int64_t until_ms, struct
 	if (got > 0 && delete_line_parse(text, &line) && line.time_ms > until_ms)
 		got = 0;
 	line_reader_fini(&reader);
-	close(fd);
+	disk->close(fd);
 	return got;
 }
 
@@ -138,7 +139,7 @@ static int enter_taken(struct delete_queue *queue, struct err *err)
 	off_t offset;
 
 	line_reader_init(&queue->reader, queue->fd, 0);
-	if (fstat(queue->fd, &st) != 0)
+	if (disk->fstat(queue->fd, &st) != 0)
 		return err_errno(err, "cannot look at %s", queue->taken);
 	queue->inode = st.st_ino;
 	if (queue_read_position(queue, st.st_ino, st.st_size, &offset, err) != 0)
@@ -300,7 +301,7 @@ int delete_queue_again(
 			break;
 	}
 	line_reader_fini(&reader);
-	close(fd);
+	disk->close(fd);
 	return got < 0 ? -1 : 0;
 }
 

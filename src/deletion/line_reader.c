@@ -1,5 +1,7 @@
 #include "deletion/line_reader.h"
 
+#include "core/disk.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -28,7 +30,7 @@ static int fill(struct line_reader *reader, struct err *err)
 	reader->len -= reader->at;
 	reader->at = 0;
 	do
-		got = pread(reader->fd, reader->bytes + reader->len, SIZE - reader->len,
+		got = disk_pread(reader->fd, reader->bytes + reader->len, SIZE - reader->len,
 			reader->offset + (off_t)reader->len);
 	while (got < 0 && errno == EINTR);
 	if (got < 0)

@@ -1,6 +1,7 @@
 #include "deletion/queue_files.h"
 
 #include "core/crc32.h"
+#include "core/disk.h"
 #include "deletion/delete_log.h"
 
 #include <errno.h>
@@ -27,7 +28,7 @@ const char *queue_name(const struct delete_queue *queue, const char *end,
 int queue_file(const struct delete_queue *queue, const char *end, int flags, struct err *err)
 {
 	char path[QUEUE_PATH_LEN + QUEUE_NAME_LEN];
-	int fd = open(queue_name(queue, end, path), flags | O_CLOEXEC, FILE_MODE);
+	int fd = disk->open(queue_name(queue, end, path), flags | O_CLOEXEC, FILE_MODE);
 
 	if (fd < 0 && errno != ENOENT)
 		err_errno(err, "cannot open %s", path);
@@ -53,16 +54,16 @@ int queue_replace(
 
 	queue_name(queue, ".new", fresh);
 	queue_name(queue, end, path);
-	fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, FILE_MODE);
+	fd = disk->open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, FILE_MODE);
 	if (fd < 0)
 		return err_errno(err, "cannot open %s", fresh);
 	errno = ENOSPC;
-	if (write(fd, bytes.data, bytes.len) != (ssize_t)bytes.len || fsync(fd) != 0 ||
-		rename(fresh, path) != 0)
+	if (disk->write(fd, bytes.data, bytes.len) != (ssize_t)bytes.len || disk->fsync(fd) != 0 ||
+		disk->rename(fresh, path) != 0)
 		err_errno(err, "cannot write %s", path);
 	else
 		status = delete_log_sync_folder(path, err);
-	close(fd);
+	disk->close(fd);
 	return status;
 }
 
@@ -70,7 +71,7 @@ int queue_remove(const struct delete_queue *queue, const char *end, struct err *
 {
 	char path[QUEUE_PATH_LEN + QUEUE_NAME_LEN];
 
-	if (unlink(queue_name(queue, end, path)) != 0)
+	if (disk->unlink(queue_name(queue, end, path)) != 0)
 		return errno == ENOENT ? 0 : err_errno(err, "cannot remove %s", path);
 	return delete_log_sync_folder(path, err);
 }
@@ -102,8 +103,8 @@ int queue_read_position(const struct delete_queue *queue, uint64_t inode, off_t 
 		*err = why;
 		return -1;
 	}
-	len = read(fd, text, sizeof text - 1);
-	close(fd);
+	len = disk_pread(fd, text, sizeof text - 1, 0);
+	disk->close(fd);
 	if (len < 0)
 		return err_errno(err, "cannot read %s.position", queue->log);
 	text[len] = '\0';

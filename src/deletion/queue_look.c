@@ -1,4 +1,5 @@
 /* queue_look.c - looking at what waits in a delete queue, and taking it back. */
+#include "core/disk.h"
 #include "deletion/delete_log.h"
 #include "deletion/queue_files.h"
 
@@ -52,7 +53,7 @@ int delete_queue_visit(struct delete_queue *queue,
 		}
 	}
 	if (result == 0 && taken >= 0)
-		result = fstat(taken, &st) != 0
+		result = disk->fstat(taken, &st) != 0
 				 ? err_errno(err, "cannot look at %s", queue->taken)
 				 : queue_read_position(queue, st.st_ino, st.st_size, &from, err);
 	scanned = from;
@@ -66,9 +67,9 @@ int delete_queue_visit(struct delete_queue *queue,
 		result = visit_file(&look, log, IN_LOG, 0, err);
 	taken_back_fini(&look.back);
 	if (taken >= 0)
-		close(taken);
+		disk->close(taken);
 	if (log >= 0)
-		close(log);
+		disk->close(log);
 	return result;
 }
 

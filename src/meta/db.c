@@ -1,5 +1,7 @@
 #include "meta/db.h"
 
+#include "core/disk.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <sqlite3.h>
@@ -94,7 +96,7 @@ static int make_folder(const char *path, struct err *err)
 	if ((size_t)snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path) >=
 		sizeof folder)
 		return err_set(err, ERR_CONFIG, "the path of a database is too long");
-	if (mkdir(folder, FOLDER_MODE) != 0 && errno != EEXIST)
+	if (disk->mkdir(folder, FOLDER_MODE) != 0 && errno != EEXIST)
 		return err_errno(err, "cannot make the folder %s", folder);
 	return 0;
 }

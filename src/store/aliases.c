@@ -1,12 +1,12 @@
 #include "store/aliases.h"
 
+#include "core/disk.h"
 #include "meta/db.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { READERS = 4, WALK_PAGE = 256 };
 
@@ -78,6 +78,7 @@ struct aliases *aliases_open(const char *folder, bool read_only, struct err *err
 {
 	struct aliases *aliases = calloc(1, sizeof *aliases);
 	size_t size = strlen(folder) + sizeof "/aliases.db";
+	struct stat st;
 
 	if (aliases != NULL)
 		aliases->file = malloc(size);
@@ -91,7 +92,7 @@ struct aliases *aliases_open(const char *folder, bool read_only, struct err *err
 	pthread_mutex_init(&aliases->writer.lock, NULL);
 	for (size_t i = 0; i < READERS; i++)
 		pthread_mutex_init(&aliases->readers[i].lock, NULL);
-	if (read_only || access(aliases->file, F_OK) != 0)
+	if (read_only || disk->stat(aliases->file, &st) != 0)
 		return aliases;
 	if (open_link(aliases, &aliases->writer, true, err) == 0) {
 		aliases->exists = true;
@@ -103,8 +104,10 @@ struct aliases *aliases_open(const char *folder, bool read_only, struct err *err
 
 bool aliases_any(struct aliases *aliases)
 {
+	struct stat st;
+
 	/* Who writes knows, and does not look into a file that it is about to make. */
-	if (!aliases->exists && aliases->read_only && access(aliases->file, F_OK) == 0)
+	if (!aliases->exists && aliases->read_only && disk->stat(aliases->file, &st) == 0)
 		aliases->exists = true;
 	return aliases->exists;
 }

@@ -1,7 +1,7 @@
 /* engine_volume.c - pictures in volume files on this machine's disks: the id is the
  * index.  docs/volume-format.md says why it is right. */
 #include "core/clock.h"
-#include "store/disk.h"
+#include "core/disk.h"
 #include "store/engines.h"
 #include "store/volume_cache.h"
 #include "store/volume_list.h"
@@ -11,7 +11,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { STORES_MAX = 255 }; /* ENGINE_ANY_PATH is none */
 
@@ -86,8 +85,9 @@ static int open_store(
 		.overflow = overflow,
 		.context = self,
 	};
+	struct stat st;
 
-	if (access(store->folder, F_OK) != 0)
+	if (disk->stat(store->folder, &st) != 0)
 		return err_errno(err, "store path %s cannot be used", store->folder);
 	if (conf->read_only)
 		return 0;

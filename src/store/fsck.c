@@ -1,6 +1,6 @@
 #include "store/fsck.h"
 
-#include "store/disk.h"
+#include "core/disk.h"
 #include "store/engine.h"
 #include "store/fsck_names.h"
 #include "store/volume_change.h"
@@ -10,7 +10,6 @@
 #include <inttypes.h>
 #include <sodium.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { ERASE_AT_ONCE = 256 };
 
@@ -177,7 +176,8 @@ static void add_up(const struct volume_store *store, struct fsck_totals *totals)
 	struct stat st;
 
 	for (int number = -1; (number = volume_list_next(store->folder, number)) >= 0;)
-		if (volume_file(store->folder, (uint16_t)number, file) && stat(file, &st) == 0)
+		if (volume_file(store->folder, (uint16_t)number, file) &&
+			disk->stat(file, &st) == 0)
 			totals->bytes += (uint64_t)st.st_size;
 }
 
@@ -208,6 +208,7 @@ static int check_store(struct run *run, const struct volume_store *store, struct
 int fsck_run(const struct fsck *fsck, struct fsck_totals *totals, struct err *err)
 {
 	struct run run = { .fsck = fsck, .totals = totals };
+	struct stat st;
 
 	*totals = (struct fsck_totals){ 0 };
 	if (sodium_init() < 0)
@@ -223,7 +224,7 @@ int fsck_run(const struct fsck *fsck, struct fsck_totals *totals, struct err *er
 				.writable = fsck->repair,
 			};
 
-			if (access(store.folder, F_OK) != 0)
+			if (disk->stat(store.folder, &st) != 0)
 				return err_errno(err, "store path %s cannot be used", store.folder);
 			if (pass == 0)
 				add_up(&store, totals);

@@ -1,3 +1,4 @@
+#include "core/disk.h"
 #include "store/names_inside.h"
 #include "store/record.h"
 
@@ -6,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* What is deleted is overwritten, and its pages go back to the file system. */
 static const char birth[] = "PRAGMA page_size = 16384; PRAGMA auto_vacuum = INCREMENTAL";
@@ -124,6 +124,7 @@ struct names *names_open(const char *folder, bool read_only, int64_t (*now)(void
 {
 	struct names *names = calloc(1, sizeof *names);
 	char path[4096];
+	struct stat st;
 
 	assert(names != NULL);
 	names->now = now;
@@ -135,7 +136,7 @@ struct names *names_open(const char *folder, bool read_only, int64_t (*now)(void
 		err_set(err, ERR_CONFIG, "the store path %.100s... is too long", folder);
 		goto fail;
 	}
-	names->missing = read_only && access(path, F_OK) != 0 && errno == ENOENT;
+	names->missing = read_only && disk->stat(path, &st) != 0 && errno == ENOENT;
 	if (names->missing)
 		return names;
 	if (!read_only && open_link(&names->writer, path, true, false, err) != 0)

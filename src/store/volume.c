@@ -1,7 +1,7 @@
 #include "store/volume.h"
 
 #include "core/crc32.h"
-#include "store/disk.h"
+#include "core/disk.h"
 
 #include <errno.h>
 #include <fcntl.h>

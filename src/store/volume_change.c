@@ -1,6 +1,6 @@
 #include "store/volume_change.h"
 
-#include "store/disk.h"
+#include "core/disk.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,11 +1,11 @@
 #include "store/volume_list.h"
 
-#include "store/disk.h"
+#include "core/disk.h"
 #include "store/volume.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -23,26 +23,30 @@ static int hex_name(const char *name, const char *rest)
 	return high == NULL || low == NULL ? -1 : (int)((high - digits) << 4 | (low - digits));
 }
 
+struct pick {
+	const char *rest;
+	int above, below, best;
+	bool high;
+};
+
+static void consider(void *context, const char *name)
+{
+	struct pick *pick = context;
+	int number = hex_name(name, pick->rest);
+
+	if (number <= pick->above || number >= pick->below)
+		return;
+	if (pick->best < 0 || (pick->high ? number > pick->best : number < pick->best))
+		pick->best = number;
+}
+
 /* Of the numbers above `above` and below `below` among the names in a folder, the
  * highest or the lowest; -1 if there is none. */
 static int pick(const char *path, const char *rest, int above, int below, bool high)
 {
-	DIR *dir = opendir(path);
-	struct dirent *entry;
-	int best = -1;
+	struct pick pick = { rest, above, below, -1, high };
 
-	if (dir == NULL)
-		return -1;
-	while ((entry = readdir(dir)) != NULL) {
-		int number = hex_name(entry->d_name, rest);
-
-		if (number <= above || number >= below)
-			continue;
-		if (best < 0 || (high ? number > best : number < best))
-			best = number;
-	}
-	closedir(dir);
-	return best;
+	return disk->list(path, consider, &pick) == 0 ? pick.best : -1;
 }
 
 static int pick_folder(const char *folder, int above, int below, bool high)
@@ -83,14 +87,17 @@ int volume_list_next(const char *folder, int after)
 	return number;
 }
 
+static void pass_over(void *context, const char *name)
+{
+	(void)context;
+	(void)name;
+}
+
 static int check_folder(const char *path, struct err *err)
 {
-	DIR *dir = opendir(path);
-
-	if (dir == NULL)
-		return errno == ENOENT ? 0 : err_errno(err, "cannot list the volumes in %s", path);
-	closedir(dir);
-	return 0;
+	if (disk->list(path, pass_over, NULL) == 0 || errno == ENOENT)
+		return 0;
+	return err_errno(err, "cannot list the volumes in %s", path);
 }
 
 int volume_list_check(const char *folder, struct err *err)

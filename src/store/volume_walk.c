@@ -1,6 +1,6 @@
 #include "store/volume_walk.h"
 
-#include "store/disk.h"
+#include "core/disk.h"
 #include "store/volume_change.h"
 
 #include <errno.h>

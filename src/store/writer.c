@@ -2,7 +2,7 @@
 
 #include "core/clock.h"
 #include "store/active.h"
-#include "store/disk.h"
+#include "core/disk.h"
 #include "store/eraser.h"
 #include "store/volume_change.h"
 #include "store/volume_list.h"

@@ -1,7 +1,7 @@
 /* What is left after a crash: of the process (SIGKILL), and of the machine, which loses
  * any part of what was not flushed. */
 #include "core/crc32.h"
-#include "store/disk.h"
+#include "core/disk.h"
 #include "store/fsck.h"
 #include "store/record.h"
 #include "store_kit.h"

@@ -1,6 +1,6 @@
 /* What the volume engine promises beyond the contract. */
 #include "core/crc32.h"
-#include "store/disk.h"
+#include "core/disk.h"
 #include "store/fsck.h"
 #include "store/record.h"
 #include "store/volume_list.h"
