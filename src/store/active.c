@@ -1,6 +1,6 @@
 #include "store/active.h"
 
-#include "store/disk.h"
+#include "core/disk.h"
 #include "store/volume_change.h"
 #include "store/volume_list.h"
 #include "store/volume_walk.h"
@@ -13,6 +13,9 @@ enum {
 	/* Measured, see docs/volume-format.md: worth it up to such a batch, then not. */
 	ZERO_BELOW = 256 << 10,
 	ZERO_AHEAD = 1 << 20,
+	/* A volume that was closed in order has so many bytes behind its last record.  After
+	 * a crash it cannot: sizes are whole blocks while there are records to be flushed. */
+	CLOSED = 16,
 };
 
 #define FIRST ((uint64_t)VOLUME_FIRST_SPOT * RECORD_BLOCK)
@@ -22,16 +25,19 @@ static bool usable(const struct active *active)
 	return active->volume != NULL && active->volume->flush_errno == 0;
 }
 
-/* Failing does no harm. */
+/* Give back what was allocated and not used, and note that the volume is closed.  To be
+ * called when all records are flushed.  Failing does no harm. */
 static void trim(struct active *active)
 {
-	if (!usable(active) || active->allocated <= active->tail)
+	uint64_t size = active->tail + CLOSED;
+
+	if (!usable(active) || (active->volume->size == size && active->allocated <= active->tail))
 		return;
-	if (disk->ftruncate(active->volume->fd, (off_t)active->tail) != 0)
+	if (disk->ftruncate(active->volume->fd, (off_t)size) != 0)
 		return;
 	active->allocated = active->tail;
 	active->zeroed = active->tail;
-	active->volume->size = active->tail;
+	active->volume->size = size;
 	active->volume->dirty = true;
 }
 
@@ -89,18 +95,35 @@ static int recover(struct active *active, struct err *err)
 	if (volume_last_batch(active->volume, active->tail, &spot, err) != 0 ||
 		volume_walk(active->volume, spot, true, recover_record, &recovery, err) != 0)
 		return -1;
-	if (recovery.rc == 0 && active->volume->dirty)
-		recovery.rc = volume_flush(active->volume, err);
-	return recovery.rc;
+	/* Not only what this has written: the records may be those of a process that was
+	 * killed, and in memory alone. */
+	return recovery.rc == 0 ? volume_flush(active->volume, err) : -1;
 }
 
-/* Closing in order leaves a file that ends with its last record; else recover. */
+/* What stands behind the last whole block was never flushed: a crash kept the size of when
+ * the volume was closed, and a piece of what came then. */
+static int cut_off_piece(struct active *active, struct err *err)
+{
+	uint64_t whole = active->volume->size - active->volume->size % RECORD_BLOCK;
+
+	if (active->tail <= whole || active->tail == FIRST)
+		return 0;
+	active->tail = whole;
+	if (disk->ftruncate(active->volume->fd, (off_t)whole) != 0)
+		return err_errno(err, "cannot cut %s", active->volume->file);
+	active->volume->size = whole;
+	return 0;
+}
+
+/* A volume that was closed in order has nothing to recover, and its last records are not
+ * to be taken for torn ones if they have rotted since. */
 static int find_tail(struct active *active, struct err *err)
 {
 	if (volume_tail(active->volume, &active->tail, err) != 0)
 		return -1;
-	active->allocated = active->volume->size;
-	return active->tail == active->allocated ? 0 : recover(active, err);
+	if (active->volume->size == active->tail + CLOSED)
+		return 0;
+	return cut_off_piece(active, err) == 0 ? recover(active, err) : -1;
 }
 
 int active_open(struct active *active, struct err *err)
@@ -122,18 +145,25 @@ int active_open(struct active *active, struct err *err)
 		leave(active);
 		return 0;
 	}
-	if (active->allocated < active->tail)
-		active->allocated = active->tail;
+	active->allocated = active->tail; /* recovery may have moved it */
 	active->zeroed = active->tail;
+	trim(active);
+	return 0;
+}
+
+/* Only the newest volume may have records that are not flushed. */
+static int finish(struct active *active, struct err *err)
+{
+	if (usable(active) && active->volume->dirty && volume_flush(active->volume, err) != 0)
+		return -1;
 	trim(active);
 	return 0;
 }
 
 void active_close(struct active *active)
 {
-	trim(active);
-	if (usable(active) && active->volume->dirty)
-		volume_flush(active->volume, NULL);
+	if (finish(active, NULL) == 0 && usable(active) && active->volume->dirty)
+		volume_flush(active->volume, NULL); /* the size */
 	leave(active);
 }
 
@@ -224,6 +254,7 @@ static int allocate(struct active *active, uint64_t end, struct err *err)
 		return 0;
 	if (step > active->volume_size)
 		step = active->volume_size;
+	step -= step % RECORD_BLOCK; /* or it could look closed */
 	if (step > end && grow_to(active, step, NULL) == 0)
 		return 0;
 	step = (end + GROW_UNIT - 1) / GROW_UNIT * GROW_UNIT;
@@ -240,12 +271,7 @@ int active_place(struct active *active, uint64_t len, struct err *err)
 	if (FIRST + len > active->volume_size)
 		return err_set(err, ERR_TOO_LARGE, "a picture of that size fits no volume");
 	if (!active_fits(active, len)) {
-		trim(active);
-		/* Only the newest volume may have records that are not flushed. */
-		if (usable(active) && active->volume->dirty &&
-			volume_flush(active->volume, err) != 0)
-			return -1;
-		if (next_volume(active, err) != 0)
+		if (finish(active, err) != 0 || next_volume(active, err) != 0)
 			return -1;
 	}
 	return allocate(active, active->tail + len, err);
@@ -302,8 +328,7 @@ static bool take_gap(struct active *active, uint16_t number, uint64_t from, uint
 /* Make volume `number`, which is above the one in use. */
 static int go_on_with(struct active *active, uint16_t number, struct err *err)
 {
-	trim(active);
-	if (usable(active) && active->volume->dirty && volume_flush(active->volume, err) != 0)
+	if (finish(active, err) != 0)
 		return -1;
 	leave(active);
 	active->next_number = number;

@@ -453,6 +453,79 @@ TEST(a_volume_cut_off_in_a_record_goes_on_behind_it)
 	kit_close(&kit);
 }
 
+static void set_size(struct kit *kit, const struct file_id *id, int64_t size)
+{
+	char file[512];
+
+	kit_volume_file(kit, id, file);
+	assert_int_equal(truncate(file, size), 0);
+}
+
+/* The size was in the journal before the blocks were on the disk. */
+TEST(a_torn_record_is_found_also_where_the_file_ends_with_it)
+{
+	static const uint8_t zeros[512];
+	struct fsck_totals totals;
+	struct file_id torn;
+	struct kit kit;
+
+	kit_init(&kit, 1);
+	kit_open(&kit, "volume");
+	kit_put(&kit, 5000, 1);
+	torn = kit_put(&kit, 3000, 2);
+	kit_close(&kit);
+	set_size(&kit, &torn, ((int64_t)torn.random + (int64_t)record_room(3000)) * 512);
+	overwrite(&kit, &torn, ((int64_t)torn.random + 2) * 512, zeros, sizeof zeros);
+	kit_open(&kit, "volume");
+	assert_int_equal(kit_get_code(&kit, &torn), ERR_CORRUPT);
+	kit_close(&kit);
+	totals = fsck(&kit);
+	assert_true(fsck_clean(&totals));
+	assert_int_equal(totals.torn, 1);
+}
+
+TEST(damage_in_a_volume_that_was_closed_in_order_is_not_taken_for_a_torn_record)
+{
+	struct fsck_totals totals;
+	struct file_id last;
+	struct kit kit;
+
+	kit_init(&kit, 1);
+	kit_open(&kit, "volume");
+	last = kit_put(&kit, 5000, 1);
+	kit_close(&kit);
+	kit_flip(&kit, &last, (int64_t)last.random * 512 + 2000, 4);
+	kit_open(&kit, "volume");
+	kit_close(&kit);
+	totals = fsck(&kit);
+	assert_int_equal(totals.corrupt, 1);
+	assert_int_equal(totals.torn, 0);
+}
+
+/* Of a record that came after a close, the old size has kept the first bytes. */
+TEST(a_piece_of_a_header_behind_a_closed_volume_does_no_harm)
+{
+	struct fsck_totals totals;
+	struct file_id first, cut, after;
+	struct kit kit;
+
+	kit_init(&kit, 1);
+	kit_open(&kit, "volume");
+	first = kit_put(&kit, 5000, 1);
+	cut = kit_put(&kit, 3000, 2);
+	kit_close(&kit);
+	set_size(&kit, &cut, (int64_t)cut.random * 512 + 16);
+	kit_open(&kit, "volume");
+	after = kit_put(&kit, 4000, 3);
+	assert_int_equal(after.random, cut.random); /* it left nothing */
+	kit_expect(&kit, &first, 5000, 1);
+	kit_expect(&kit, &after, 4000, 3);
+	kit_close(&kit);
+	totals = fsck(&kit);
+	assert_true(fsck_clean(&totals));
+	assert_int_equal(totals.pictures, 2);
+}
+
 TEST(a_start_that_was_cut_off_leaves_no_volume)
 {
 	struct file_id id;
