@@ -11,6 +11,9 @@
 
 const struct scenario *const scenarios[] = {
 	&scenario_volume,
+	&scenario_names,
+	&scenario_receipts,
+	&scenario_photos,
 	NULL,
 };
 
