@@ -222,7 +222,7 @@ static bool shielded(struct frame_conn *conn)
 }
 
 /* As in net_conn.c. */
-static enum net_worth worth(const struct frame_conn *conn, int64_t now)
+static enum net_worth worth(const struct frame_conn *conn)
 {
 	bool in_body = conn->coming != NULL || conn->skipping;
 
@@ -231,7 +231,7 @@ static enum net_worth worth(const struct frame_conn *conn, int64_t now)
 		return NET_WORTH_ALL;
 	if (!in_body && conn->header_have == 0)
 		return conn->known ? NET_WORTH_LITTLE : NET_WORTH_NOTHING;
-	if (conn->known || now - conn->idle_since < NET_BUDGET_GRACE_MS)
+	if (conn->known)
 		return NET_WORTH_ALL;
 	return in_body ? NET_WORTH_SOME : NET_WORTH_NOTHING;
 }
@@ -242,7 +242,7 @@ static bool replace_one(struct frame_server *server)
 	enum net_worth least = NET_WORTH_ALL;
 
 	for (struct frame_conn *conn = server->conns; conn != NULL; conn = conn->next) {
-		enum net_worth its = worth(conn, frame_conn_now(conn));
+		enum net_worth its = worth(conn);
 
 		if (its < least ||
 			(its == least && worst != NULL && conn->idle_since <= worst->idle_since)) {

@@ -576,14 +576,14 @@ void net_conn_finish(struct net_conn *conn)
 }
 
 /* How little is lost with it: see net_server.h. */
-static enum net_worth worth(const struct net_conn *conn, int64_t now)
+static enum net_worth worth(const struct net_conn *conn)
 {
 	if (conn->closing || conn->idle_since == 0 || conn->state == ANSWERING ||
 		conn->state == WRITING || conn->state == LINGER)
 		return NET_WORTH_ALL;
 	if (conn->state == HEADER && conn->header_have == 0)
 		return conn->known ? NET_WORTH_LITTLE : NET_WORTH_NOTHING;
-	if (conn->known || now - conn->idle_since < NET_BUDGET_GRACE_MS)
+	if (conn->known)
 		return NET_WORTH_ALL;
 	return conn->state == HEADER ? NET_WORTH_NOTHING : NET_WORTH_SOME;
 }
@@ -594,7 +594,7 @@ static bool replace_one(struct net_server *server)
 	enum net_worth least = NET_WORTH_ALL;
 
 	for (struct net_conn *conn = server->conns; conn != NULL; conn = conn->next) {
-		enum net_worth its = worth(conn, now_ms(conn));
+		enum net_worth its = worth(conn);
 
 		/* From the youngest to the oldest. */
 		if (its < least ||

@@ -78,9 +78,9 @@ enum net_trouble {
 
 /* Of connections, when all places are taken. */
 enum net_worth {
-	NET_WORTH_NOTHING, /* it never sent as much as a header, and had time to */
+	NET_WORTH_NOTHING, /* it never sent as much as a header */
 	NET_WORTH_LITTLE,  /* idle after a whole request */
-	NET_WORTH_SOME,    /* sends its first body, longer than 2 s already */
+	NET_WORTH_SOME,    /* it sends the body of its first request */
 	NET_WORTH_ALL,     /* stays */
 };
 
