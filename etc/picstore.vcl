@@ -84,15 +84,20 @@ sub other_spelling {
 # RFC 8187 does not allow, is escaped.  A name that is anything else is ignored.
 # download.fcgi has the same rule (src/delivery/target.c).
 sub picture_name {
-	set req.http.X-Picture-Name = regsub(req.url, "^[^?]*\?(?:.*?&)??name=([^&]*).*$", "\1");
+	set req.http.X-Picture-Name = regsub(req.url, "^.*?[?&]name=([^&]*).*$", "\1");
+	# Its length first: with one that is much longer the whole request would fail, for want
+	# of workspace or because an expression costs too much.
+	if (req.http.X-Picture-Name ~ "^.{766}") {
+		unset req.http.X-Picture-Name;
+	}
 	set req.http.X-Picture-Name = regsuball(req.http.X-Picture-Name, "\+", "%20");
 	set req.http.X-Picture-Name = regsuball(req.http.X-Picture-Name, "'", "%27");
 	set req.http.X-Picture-Name = regsuball(req.http.X-Picture-Name, "\(", "%28");
 	set req.http.X-Picture-Name = regsuball(req.http.X-Picture-Name, "\)", "%29");
 	set req.http.X-Picture-Name = regsuball(req.http.X-Picture-Name, "\*", "%2A");
-	if (req.http.X-Picture-Name !~ "^(?:[A-Za-z0-9._~!-]|%(?:2[013-9A-Ea-e]|[346][0-9A-Fa-f]|5[0-9ABD-Fabd-f]|7[0-9A-Ea-e]|[Cc]2%[ABab][0-9A-Fa-f]|[Cc][3-9A-Fa-f]%[89ABab][0-9A-Fa-f]|[Dd][0-9A-Fa-f]%[89ABab][0-9A-Fa-f]|[Ee]0%[ABab][0-9A-Fa-f]%[89ABab][0-9A-Fa-f]|[Ee][1-9A-CEFa-cef]%[89ABab][0-9A-Fa-f]%[89ABab][0-9A-Fa-f]|[Ee][Dd]%[89][0-9A-Fa-f]%[89ABab][0-9A-Fa-f]|[Ff]0%[9ABab][0-9A-Fa-f](?:%[89ABab][0-9A-Fa-f]){2}|[Ff][1-3](?:%[89ABab][0-9A-Fa-f]){3}|[Ff]4%8[0-9A-Fa-f](?:%[89ABab][0-9A-Fa-f]){2}))+$" ||
-	    req.http.X-Picture-Name ~ "(?i)%d8%9c|%e2%80%(?:8[ef]|a[89a-e])|%e2%81%a[6-9]" ||
-	    req.http.X-Picture-Name ~ "^.{766}") {
+	if (req.http.X-Picture-Name ~ "^.{766}" ||
+	    req.http.X-Picture-Name !~ "^(?:[A-Za-z0-9._~!-]|%(?:2[013-9A-Ea-e]|[346][0-9A-Fa-f]|5[0-9ABD-Fabd-f]|7[0-9A-Ea-e]|[Cc]2%[ABab][0-9A-Fa-f]|[Cc][3-9A-Fa-f]%[89ABab][0-9A-Fa-f]|[Dd][0-9A-Fa-f]%[89ABab][0-9A-Fa-f]|[Ee]0%[ABab][0-9A-Fa-f]%[89ABab][0-9A-Fa-f]|[Ee][1-9A-CEFa-cef]%[89ABab][0-9A-Fa-f]%[89ABab][0-9A-Fa-f]|[Ee][Dd]%[89][0-9A-Fa-f]%[89ABab][0-9A-Fa-f]|[Ff]0%[9ABab][0-9A-Fa-f](?:%[89ABab][0-9A-Fa-f]){2}|[Ff][1-3](?:%[89ABab][0-9A-Fa-f]){3}|[Ff]4%8[0-9A-Fa-f](?:%[89ABab][0-9A-Fa-f]){2}))+$" ||
+	    req.http.X-Picture-Name ~ "(?i)%d8%9c|%e2%80%(?:8[ef]|a[89a-e])|%e2%81%a[6-9]") {
 		unset req.http.X-Picture-Name;
 	}
 }
