@@ -40,8 +40,8 @@ class Failed(Exception):
 class Client:
     """One connection."""
 
-    def __init__(self, port, timeout=30, host="127.0.0.1"):
-        self.socket = socket.create_connection((host, port), timeout=timeout)
+    def __init__(self, port, timeout=30, host="127.0.0.1", source=None):
+        self.socket = socket.create_connection((host, port), timeout=timeout, source_address=source)
 
     def __enter__(self):
         return self
