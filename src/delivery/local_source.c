@@ -21,6 +21,7 @@ struct local_storage {
 	const char *group;
 	uint8_t source[4]; /* as in ids; zeros: not known */
 	_Atomic(struct engine *) engine;
+	size_t path_count;
 	bool borrowed; /* the engine is somebody else's, who closes it */
 	pthread_mutex_t opening;
 	int64_t retry_ms; /* not to be opened before; guarded by `opening` */
@@ -106,8 +107,7 @@ static struct local_storage *storage_of(
 		struct local_storage *storage = &local->storages[i];
 		bool its_own = memcmp(storage->source, id->source, 4) == 0;
 
-		if (strcmp(storage->group, id->group) != 0 ||
-			id->path >= storage->settings->store_path.count)
+		if (strcmp(storage->group, id->group) != 0 || id->path >= storage->path_count)
 			continue;
 		if (found == NULL || its_own)
 			found = storage;
@@ -186,9 +186,11 @@ struct local_source *local_source_beside(const struct settings *settings,
 		struct local_storage *storage = &local->storages[local->count];
 
 		/* volume: the others keep nothing that can be read here */
-		if (from != own && (from->engine != 0 || !settings->local_read))
+		if (from != own && (from->engine != STORAGE_ENGINE_VOLUME || !settings->local_read))
 			continue;
 		storage->settings = from;
+		storage->path_count = from->engine == STORAGE_ENGINE_S3 ? 1
+									: from->store_path.count;
 		storage->group = from->group[0] != '\0' ? from->group : from->name;
 		find_source(from, storage->source);
 		pthread_mutex_init(&storage->opening, NULL);

@@ -20,7 +20,7 @@ int local_pictures_walk(const struct settings *settings,
 			++*skipped;
 			continue;
 		}
-		engine = local_store_open(storage, err);
+		engine = local_store_open(settings, storage, err);
 		if (engine == NULL)
 			return err_prefix(err, "[storage %s]", storage->name);
 		result = engine_walk(engine, 0, found, context, err);

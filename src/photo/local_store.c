@@ -2,15 +2,90 @@
 
 #include "core/clock.h"
 
-/* In the order of the setting; the faulty engine wraps a volume one. */
-enum { ENGINE_VOLUME, ENGINE_FAULTY };
+#include <string.h>
+
+enum { SECRET_MAX = 200 };
 
 bool local_store_has_volumes(const struct storage_settings *storage)
 {
-	return storage->engine == ENGINE_VOLUME || storage->engine == ENGINE_FAULTY;
+	return storage->engine == STORAGE_ENGINE_VOLUME || storage->engine == STORAGE_ENGINE_FAULTY;
 }
 
-struct engine *local_store_open(const struct storage_settings *storage, struct err *err)
+bool local_store_is_repeated(
+	const struct settings *settings, const struct storage_settings *storage)
+{
+	if (storage->engine != STORAGE_ENGINE_S3)
+		return false;
+	for (const struct storage_settings *one = settings->storages; one != storage; one++)
+		if (strcmp(one->group, storage->group) == 0)
+			return true;
+	return false;
+}
+
+static int read_secret(
+	const struct settings *settings, const char *name, char out[256], struct err *err)
+{
+	size_t len = 0;
+
+	if (settings_secret(settings, name, out, SECRET_MAX, &len, err) != 0)
+		return -1;
+	out[len] = '\0';
+	if (strlen(out) != len)
+		return err_set(err, ERR_CONFIG, "the secret %s has a NUL in it", name);
+	return 0;
+}
+
+int local_s3_init(struct local_s3 *s3, const struct settings *settings,
+	const struct storage_settings *storage, struct err *err)
+{
+	s3->conf = (struct engine_s3_conf){
+		.endpoint = storage->s3_endpoint,
+		.region = storage->s3_region,
+		.bucket = storage->s3_bucket,
+		.bucket_in_host = storage->s3_addressing == 1,
+		.prefix = storage->s3_prefix,
+		.access_key = s3->access_key,
+		.secret_key = s3->secret_key,
+		.ca_file = storage->s3_ca[0] == '\0' ? NULL : storage->s3_ca,
+		.connect_timeout_ms = storage->s3_connect_timeout,
+		.timeout_ms = storage->s3_timeout,
+		.in_flight = (unsigned)storage->s3_in_flight,
+		.capacity = (uint64_t)storage->s3_capacity,
+	};
+	if (read_secret(settings, storage->s3_access_key, s3->access_key, err) == 0 &&
+		read_secret(settings, storage->s3_secret_key, s3->secret_key, err) == 0)
+		return 0;
+	local_s3_fini(s3);
+	return -1;
+}
+
+void local_s3_fini(struct local_s3 *s3)
+{
+	explicit_bzero(s3->access_key, sizeof s3->access_key);
+	explicit_bzero(s3->secret_key, sizeof s3->secret_key);
+}
+
+static struct engine *open_s3(
+	const struct settings *settings, const struct storage_settings *storage, struct err *err)
+{
+	struct local_s3 s3;
+	const struct engine_conf conf = {
+		.group = storage->group,
+		.read_only = true,
+		.now = clock_unix,
+		.s3 = &s3.conf,
+	};
+	struct engine *engine;
+
+	if (local_s3_init(&s3, settings, storage, err) != 0)
+		return NULL;
+	engine = engine_open("s3", &conf, err);
+	local_s3_fini(&s3);
+	return engine;
+}
+
+struct engine *local_store_open(
+	const struct settings *settings, const struct storage_settings *storage, struct err *err)
 {
 	const struct engine_conf conf = {
 		.group = storage->group,
@@ -24,6 +99,8 @@ struct engine *local_store_open(const struct storage_settings *storage, struct e
 		.now = clock_unix,
 	};
 
+	if (storage->engine == STORAGE_ENGINE_S3)
+		return open_s3(settings, storage, err);
 	if (!local_store_has_volumes(storage)) {
 		err_set(err, ERR_UNSUPPORTED, "its engine keeps no volumes");
 		return NULL;

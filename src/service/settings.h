@@ -16,6 +16,13 @@
 
 enum { SETTINGS_STORAGES_MAX = 64, SETTINGS_STORE_PATHS_MAX = 256 };
 
+enum storage_engine { /* in the order of the setting storage.engine */
+	STORAGE_ENGINE_VOLUME,
+	STORAGE_ENGINE_FAULTY, /* wraps a volume one */
+	STORAGE_ENGINE_FILE,
+	STORAGE_ENGINE_S3,
+};
+
 /* [storage NAME]: one storage_server of this machine. */
 struct storage_settings {
 	char name[32];   /* the NAME in the section's heading */
@@ -25,7 +32,7 @@ struct storage_settings {
 	int64_t id;      /* storage id for file names (1 to 16777215); 0: the advertised IPv4 */
 	int64_t mode;    /* index into "read-write|draining|read-only" */
 	struct conf_list store_path; /* folders, M00 first */
-	int64_t engine;              /* index into "volume|faulty|file" */
+	int64_t engine;              /* enum storage_engine */
 	int64_t volume_size;         /* greatest size of one volume */
 	int64_t preallocate;         /* by how much a volume file is grown at a time */
 	int64_t punch_delay;         /* from delete until the blocks go back to the file system */
@@ -36,6 +43,13 @@ struct storage_settings {
 	int64_t http_threads;
 	int64_t http_connections;
 	int64_t http_memory; /* for contents on their way out over HTTP */
+	char *s3_endpoint, *s3_region, *s3_bucket, *s3_prefix;
+	int64_t s3_addressing;               /* index into "path|host" */
+	char *s3_access_key, *s3_secret_key; /* names of secrets */
+	char *s3_ca;                         /* certificates to trust; empty: the system's */
+	int64_t s3_connect_timeout, s3_timeout;
+	int64_t s3_in_flight;
+	int64_t s3_capacity;
 };
 
 /* What each service that speaks framed packages has in its own section. */

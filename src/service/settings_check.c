@@ -101,16 +101,8 @@ static int check_advertise(const struct storage_settings *storage, struct err *e
 	return 0;
 }
 
-static int check_storage(struct storage_settings *storage, struct err *err)
+static int check_paths(const struct storage_settings *storage, struct err *err)
 {
-	if (storage->group[0] == '\0') {
-		free(storage->group);
-		storage->group = strdup(storage->name);
-		if (storage->group == NULL)
-			abort();
-	}
-	if (check_group("group", group_of(storage), err) != 0 || check_advertise(storage, err) != 0)
-		return -1;
 	if (storage->store_path.count == 0)
 		return err_set(err, ERR_CONFIG, "store_path is missing");
 	if (storage->store_path.count > SETTINGS_STORE_PATHS_MAX)
@@ -121,10 +113,59 @@ static int check_storage(struct storage_settings *storage, struct err *err)
 			if (strcmp(storage->store_path.items[i], storage->store_path.items[j]) == 0)
 				return err_set(err, ERR_CONFIG, "store_path names %s twice",
 					storage->store_path.items[i]);
-	if (storage->max_file_size > storage->upload_memory)
-		return err_set(err, ERR_CONFIG, "upload_memory is less than max_file_size");
 	if (storage->max_file_size >= storage->volume_size)
 		return err_set(err, ERR_CONFIG, "max_file_size must be less than volume_size");
+	return 0;
+}
+
+static bool is_secret_name(const char *name)
+{
+	return name[0] != '\0' && name[0] != '.' && strchr(name, '/') == NULL;
+}
+
+/* What is wrong with endpoint, bucket or prefix the engine itself says better. */
+static int check_s3(const struct storage_settings *storage, struct err *err)
+{
+	if (storage->store_path.count > 0)
+		return err_set(err, ERR_CONFIG,
+			"engine = s3 keeps nothing on this machine: store_path must be empty");
+	if (storage->s3_endpoint[0] == '\0' || storage->s3_bucket[0] == '\0')
+		return err_set(err, ERR_CONFIG, "engine = s3 needs s3_endpoint and s3_bucket");
+	if (!is_secret_name(storage->s3_access_key) || !is_secret_name(storage->s3_secret_key))
+		return err_set(err, ERR_CONFIG,
+			"s3_access_key and s3_secret_key must be names of files in secret_dir");
+	return 0;
+}
+
+static int check_storage(struct storage_settings *storage, struct err *err)
+{
+	if (storage->group[0] == '\0') {
+		free(storage->group);
+		storage->group = strdup(storage->name);
+		if (storage->group == NULL)
+			abort();
+	}
+	if (check_group("group", group_of(storage), err) != 0 || check_advertise(storage, err) != 0)
+		return -1;
+	if (storage->max_file_size > storage->upload_memory)
+		return err_set(err, ERR_CONFIG, "upload_memory is less than max_file_size");
+	return storage->engine == STORAGE_ENGINE_S3 ? check_s3(storage, err)
+						    : check_paths(storage, err);
+}
+
+/* Storages of one group on a bucket have one bucket: any of them is asked for everything. */
+static int check_sharing(
+	const struct storage_settings *a, const struct storage_settings *b, struct err *err)
+{
+	bool a_s3 = a->engine == STORAGE_ENGINE_S3, b_s3 = b->engine == STORAGE_ENGINE_S3;
+
+	if (strcmp(a->group, b->group) != 0 || (!a_s3 && !b_s3))
+		return 0;
+	if (a_s3 != b_s3 || strcmp(a->s3_endpoint, b->s3_endpoint) != 0 ||
+		strcmp(a->s3_bucket, b->s3_bucket) != 0 || strcmp(a->s3_prefix, b->s3_prefix) != 0)
+		return err_set(err, ERR_CONFIG,
+			"[storage %s] is of the same group %s and keeps its files elsewhere",
+			b->name, a->group);
 	return 0;
 }
 
@@ -144,7 +185,7 @@ static int check_pair(
 				return err_set(err, ERR_CONFIG,
 					"its store_path %s is that of [storage %s] too",
 					a->store_path.items[i], b->name);
-	return 0;
+	return check_sharing(a, b, err);
 }
 
 static int check_storages(struct settings *settings, struct err *err)

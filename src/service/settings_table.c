@@ -100,9 +100,10 @@ static const struct conf_key keys[] = {
 	STORAGE(store_path, PATHS, "",
 		"Folders for the volumes, one a disk, M00 first; their order is part of the "
 		"ids and must stay."),
-	STORAGE_CHOICE(engine, "volume", "volume|faulty|file",
-		"What keeps the bytes: volume is the one to use; faulty (fails on purpose) "
-		"and file (a file a picture) are for tests and benchmarks."),
+	STORAGE_CHOICE(engine, "volume", "volume|faulty|file|s3",
+		"What keeps the bytes: volume, files on this machine's disks; s3, a bucket of an "
+		"S3 service, which any number of storages of the group share; faulty (fails on "
+		"purpose) and file (a file a picture) are for tests and benchmarks."),
 	STORAGE_LIMITED(volume_size, SIZE, "4G", M, 4 * G, "Greatest size of a volume file."),
 	STORAGE_LIMITED(preallocate, SIZE, "64M", 0, 4 * G,
 		"By how much a volume file is grown at a time."),
@@ -113,6 +114,34 @@ static const struct conf_key keys[] = {
 	STORAGE_LIMITED(max_file_size, SIZE, "64M", K, G, "Greatest file that is taken in."),
 	STORAGE_LIMITED(upload_memory, SIZE, "256M", M, T,
 		"Memory for contents that are on their way in, all connections together."),
+	STORAGE(s3_endpoint, TEXT, "",
+		"For engine = s3: the service, https://host or https://host:port. Over http "
+		"requests are signed but anybody on the way can read and record them."),
+	STORAGE(s3_region, TEXT, "us-east-1", "Region that signatures name."),
+	STORAGE(s3_bucket, TEXT, "", "The bucket, which has to be there."),
+	STORAGE(s3_prefix, TEXT, "",
+		"What the keys of all objects begin with, before /GROUP/: letters, digits, dots, "
+		"and - _ / within."),
+	STORAGE_CHOICE(s3_addressing, "path", "path|host",
+		"Whether the bucket's name goes into the path (https://host/bucket/key) or before "
+		"the host (https://bucket.host/key)."),
+	STORAGE(s3_access_key, TEXT, "s3_access_key",
+		"File in secret_dir that has the access key."),
+	STORAGE(s3_secret_key, TEXT, "s3_secret_key",
+		"File in secret_dir that has the secret key."),
+	STORAGE(s3_ca, PATH, "",
+		"Certificates, PEM, that the service's has to be signed by; empty: those that "
+		"the system trusts."),
+	STORAGE_LIMITED(s3_connect_timeout, DURATION, "2s", 10 * MS, MINUTE,
+		"Longest wait for a connection to the service."),
+	STORAGE_LIMITED(s3_timeout, DURATION, "10s", 100 * MS, HOUR,
+		"Longest time for a put, get or delete with all its tries, each of which gets at "
+		"most half of it; a millisecond is added for each KiB."),
+	STORAGE_LIMITED(s3_in_flight, INT, "32", 2, 1024,
+		"Most requests to the service at a time; three quarters of them may be uploads "
+		"and deletes."),
+	STORAGE_LIMITED(s3_capacity, SIZE, "1T", M, 1024 * 1024 * T,
+		"Free space that the storage reports, since a bucket does not tell."),
 	STORAGE(http_listen, ADDRESS, "",
 		"Address at which it answers GET and HEAD over HTTP itself, usually 127.0.0.1:8888 "
 		"or unix:/path; empty: it does not. fdfs.allow says who may use it."),
@@ -201,7 +230,8 @@ static const struct conf_key keys[] = {
 	KEY(varnish, name, TEXT, varnish_name, "",
 		"Working folder or name (-n) of this machine's varnishd; empty: its default."),
 	CHOICE(varnish, fetch_from, fetch_from, "lighttpd", "lighttpd|storage",
-		"Where the cache that \"picstore up\" starts fetches pictures: through lighttpd and "
+		"Where the cache that \"picstore up\" starts fetches pictures: through lighttpd "
+		"and "
 		"download.fcgi, or straight from the storages that have an http_listen."),
 
 	KEY(http, gateway, ADDRESS, gateway, "127.0.0.1:8080",

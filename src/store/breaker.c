@@ -5,13 +5,16 @@ bool breaker_is_open(const struct breaker *breaker)
 	return breaker->open_ms > 0;
 }
 
+bool breaker_would_pass(const struct breaker *breaker, int64_t now_ms)
+{
+	return !breaker_is_open(breaker) || (!breaker->probing && now_ms >= breaker->until_ms);
+}
+
 bool breaker_pass(struct breaker *breaker, int64_t now_ms)
 {
-	if (!breaker_is_open(breaker))
-		return true;
-	if (breaker->probing || now_ms < breaker->until_ms)
+	if (!breaker_would_pass(breaker, now_ms))
 		return false;
-	breaker->probing = true;
+	breaker->probing = breaker_is_open(breaker);
 	return true;
 }
 

@@ -32,3 +32,6 @@ void breaker_failure(struct breaker *breaker, int64_t now_ms);
 void breaker_neither(struct breaker *breaker);
 
 bool breaker_is_open(const struct breaker *breaker);
+
+/* Would a call pass now? */
+bool breaker_would_pass(const struct breaker *breaker, int64_t now_ms);

@@ -235,7 +235,7 @@ int s3_health(struct s3 *s3, struct err *err)
 	int result = 0;
 
 	pthread_mutex_lock(&s3->mutex);
-	if (breaker_is_open(&s3->breaker))
+	if (!breaker_would_pass(&s3->breaker, s3->now_ms()))
 		result = refuse_broken(s3, err);
 	pthread_mutex_unlock(&s3->mutex);
 	return result;

@@ -56,5 +56,5 @@ int s3_ask(struct s3 *s3, const struct s3_request *request, struct web_response 
  * be missing; an answer without a body (HEAD) cannot say that. */
 enum err_code s3_outcome(const char *method, int status, const char *code);
 
-/* Is the breaker closed?  Else -1 with why it opened. */
+/* Would a request be sent?  Returns -1 with why not: the breaker is open. */
 int s3_health(struct s3 *s3, struct err *err);

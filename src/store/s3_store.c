@@ -170,7 +170,8 @@ static bool read_length(const struct web_response *response, uint64_t *out)
 	return true;
 }
 
-/* An answer to HEAD has no body that could tell a missing object from a missing bucket. */
+/* An answer to HEAD has no body that could tell a missing object from a missing bucket, or
+ * what is wrong with a key. */
 static int stat_once(struct s3_store *store, const struct file_id *id, int64_t end_ms,
 	struct web_response *response, struct err *err)
 {
@@ -183,7 +184,7 @@ static int stat_once(struct s3_store *store, const struct file_id *id, int64_t e
 
 	key_of(store, id, key);
 	if (s3_ask(store->s3, &head, response, err) != 0) {
-		if (response->status != 404)
+		if (response->status < 400 || response->status > 499)
 			return -1;
 		if (s3_ask(store->s3, &get, response, err) == 0)
 			return err_set(err, ERR_UNREACHABLE, "%s came while it was asked for", key);

@@ -391,7 +391,7 @@ static int step_delete(struct doctor *d, struct err *err)
 	return 0;
 }
 
-/* FastDFS does not know what it has deleted. */
+/* FastDFS does not know what it has deleted, and a bucket neither. */
 static int step_gone(struct doctor *d, struct err *err)
 {
 	if (get(d, "GET", d->id_text, NULL, 410, err) == 0 || d->response.status == 404)

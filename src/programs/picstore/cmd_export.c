@@ -254,7 +254,7 @@ static int export_storage(
 {
 	int result;
 
-	export->engine = local_store_open(storage, err);
+	export->engine = local_store_open(cli_settings(export->cli), storage, err);
 	if (export->engine == NULL)
 		return -1;
 	export->crew = crew_new(jobs, work, export);
@@ -333,7 +333,8 @@ static int export_run(struct cli *cli, const struct args *args)
 		if (group != NULL && strcmp(storage->group, group) != 0)
 			continue;
 		matched++;
-		if (export_storage(&export, storage, (size_t)jobs, &err) != 0)
+		if (!local_store_is_repeated(settings, storage) &&
+			export_storage(&export, storage, (size_t)jobs, &err) != 0)
 			move_report_add(&export.report, storage->name, MOVE_FAILED, 0, NULL, &err);
 	}
 	if (matched == 0) {

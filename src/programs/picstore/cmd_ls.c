@@ -88,7 +88,7 @@ static int list_names(struct ls *ls, const struct storage_settings *storage, str
 static int list_storage(struct ls *ls, const struct storage_settings *storage)
 {
 	struct err err;
-	struct engine *engine = local_store_open(storage, &err);
+	struct engine *engine = local_store_open(cli_settings(ls->cli), storage, &err);
 	int result = -1;
 
 	if (engine != NULL)
@@ -122,7 +122,8 @@ static int ls_run(struct cli *cli, const struct args *args)
 		if (group != NULL && strcmp(storage->group, group) != 0)
 			continue;
 		matched++;
-		if (list_storage(&ls, storage) != CLI_OK)
+		if (!local_store_is_repeated(settings, storage) &&
+			list_storage(&ls, storage) != CLI_OK)
 			status = CLI_FAILED;
 	}
 	if (matched == 0) {

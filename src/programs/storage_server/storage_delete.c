@@ -56,7 +56,7 @@ static void on_done(struct engine_remove *remove)
 	struct delete *delete = remove->context;
 	enum err_code code = remove->err.code;
 
-	if ((code == ERR_NONE || code == ERR_GONE) &&
+	if ((code == ERR_NONE || code == ERR_GONE) && !delete->storage->limits.no_names &&
 		names_may_have_metadata(storage_names(delete->storage, &remove->id)))
 		net_loop_call(delete->storage->loop, then_metadata, delete);
 	else
@@ -97,7 +97,7 @@ void storage_delete(struct storage *storage, struct net_request *request)
 		finish(delete, &err);
 		return;
 	}
-	if (names_have(&delete->remove.id))
+	if (storage_names_have(storage, &delete->remove.id))
 		net_loop_work(storage->loop, remove_name, name_removed, delete);
 	else
 		engine_remove(storage->engine, &delete->remove);

@@ -143,7 +143,7 @@ void storage_download(struct storage *storage, struct net_request *request)
 	if (storage_read_range(&storage->limits, request->body, &download->asked, &download->id,
 		    &download->err) != 0) {
 		finish(download);
-	} else if (names_have(&download->id)) {
+	} else if (storage_names_have(storage, &download->id)) {
 		net_loop_work(storage->loop, find_size, size_is_known, download);
 	} else if (storage_range(&download->asked, download->id.size, &download->from,
 			   &download->len, &download->err) != 0) {

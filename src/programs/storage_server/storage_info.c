@@ -66,7 +66,7 @@ static int find(struct info *info)
 static void look(struct info *info, unsigned flags)
 {
 	info->err = (struct err){ 0 };
-	if (!names_have(&info->id))
+	if (!storage_names_have(info->storage, &info->id))
 		engine_stat(info->storage->engine, &info->id, flags, &info->stat, &info->err);
 	else if ((flags & ENGINE_NO_WAIT) != 0)
 		err_set(&info->err, ERR_WOULD_BLOCK, "a database is asked by a thread");

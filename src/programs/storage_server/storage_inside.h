@@ -26,10 +26,12 @@ struct storage {
 	struct net_server *server;
 	struct net_timer *timer;
 	struct engine *engine;
-	struct names *names[ENGINE_ANY_PATH]; /* of each store path */
-	struct storage_http *http; /* NULL: it is not configured */
+	struct names
+		*names[ENGINE_ANY_PATH]; /* of each store path, if limits.no_names is not set */
+	struct storage_http *http;       /* NULL: it is not configured */
 	struct storage_report *report;
 	_Atomic int64_t full_ms; /* when the engine was full; clock_mono_ms() */
+	bool engine_fails;       /* as the loop last saw it */
 	int64_t started;         /* Unix seconds */
 };
 
@@ -70,6 +72,12 @@ int storage_find(struct storage *storage, const struct file_id *id, struct stora
 
 /* Has store path `path` room for `len` bytes and the reserve?  ERR_FULL if not. */
 int storage_room(struct storage *storage, uint8_t path, uint64_t len, struct err *err);
+
+/* Does `id`, if at all, name something in a names.db of this storage? */
+static inline bool storage_names_have(const struct storage *storage, const struct file_id *id)
+{
+	return !storage->limits.no_names && names_have(id);
+}
 
 /* The names.db that `id` lies in, or would lie in. */
 static inline struct names *storage_names(const struct storage *storage, const struct file_id *id)

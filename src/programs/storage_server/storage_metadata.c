@@ -42,5 +42,7 @@ int storage_get_metadata(
 	if (storage_read_file(&storage->limits, request->body, &id, err) != 0 ||
 		storage_find(storage, &id, &found, err) != 0)
 		return -1;
+	if (storage->limits.no_names)
+		return err_set(err, ERR_NOT_FOUND, "%s has no metadata", id.name);
 	return names_metadata(storage_names(storage, &id), id.name, reply, err);
 }

@@ -301,6 +301,28 @@ uint8_t storage_status(enum err_code code, uint8_t flags)
 	return (uint8_t)err_fdfs_status(code);
 }
 
+int storage_offers(const struct storage_limits *limits, uint8_t cmd, struct err *err)
+{
+	if (!limits->no_names)
+		return 0;
+	switch (cmd) {
+	case FDFS_SET_METADATA:
+	case FDFS_UPLOAD_SLAVE:
+	case FDFS_UPLOAD_APPENDER:
+	case FDFS_APPEND:
+	case FDFS_MODIFY:
+	case FDFS_TRUNCATE:
+	case FDFS_REGENERATE:
+	case FDFS_ADOPT:
+		return err_set(err, ERR_UNSUPPORTED,
+			"group %s keeps pictures alone: no slaves, appenders, metadata or names "
+			"of elsewhere",
+			limits->group);
+	default:
+		return 0;
+	}
+}
+
 int storage_permit(enum storage_mode mode, uint8_t cmd, struct err *err)
 {
 	switch (cmd) {

@@ -16,6 +16,7 @@ struct storage_limits {
 	const char *group;
 	size_t path_count;
 	uint64_t max_file_size;
+	bool no_names; /* it keeps pictures alone: no slaves, appenders, metadata */
 };
 
 enum storage_mode { /* in the order of the setting storage.mode */
@@ -27,6 +28,10 @@ enum storage_mode { /* in the order of the setting storage.mode */
 /* Whether `cmd` is answered in that mode.  Returns 0, or -1 with ERR_FULL for uploads, so
  * that clients go elsewhere with them, and ERR_BUSY for changes. */
 int storage_permit(enum storage_mode mode, uint8_t cmd, struct err *err);
+
+/* Whether it has what `cmd` is about.  Returns 0, or -1 with ERR_UNSUPPORTED.  That a
+ * picture has no slaves and no metadata can be told everywhere. */
+int storage_offers(const struct storage_limits *limits, uint8_t cmd, struct err *err);
 
 /* How much of a request's body is read; see struct net_verdict.  A body that is too long
  * to be read only to be thrown away is left on its way: the connection is closed. */
@@ -85,8 +90,8 @@ int storage_read_names(
 
 /* The file that a request names: one about a single file, of this group, of any store path.
  * False for other requests. */
-bool storage_named(const struct storage_limits *limits, uint8_t cmd, struct span body,
-	struct file_id *id);
+bool storage_named(
+	const struct storage_limits *limits, uint8_t cmd, struct span body, struct file_id *id);
 
 /* Put `name`, which is not longer, in the place of that name: writes into the body's bytes
  * and makes it shorter.  False if it is longer. */

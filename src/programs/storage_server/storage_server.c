@@ -3,6 +3,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "net/bind.h"
+#include "photo/local_store.h"
 #include "programs/storage_server/storage_identity.h"
 #include "programs/storage_server/storage_inside.h"
 
@@ -54,6 +55,7 @@ struct service_counter storage_counters[STORAGE_COUNTERS] = {
 	[STORAGE_FULL] = COUNTER("full", false, "uploads there was no room for"),
 	[STORAGE_CORRUPT] = COUNTER("corrupt", false, "files whose bytes did not match their id"),
 	[STORAGE_OTHER_ERRORS] = COUNTER("other_errors", false, "requests that failed otherwise"),
+	[STORAGE_ENGINE_WELL] = COUNTER("engine_well", true, "1: the engine answers, or is asked"),
 	[STORAGE_TRACKERS_UP] = COUNTER("trackers_up", true, "trackers that know this storage"),
 	[STORAGE_REFUSED] = COUNTER("refused", false, "connections from other addresses"),
 	[STORAGE_TOO_MANY] = COUNTER("too_many", false, "connections over max_connections"),
@@ -173,7 +175,8 @@ static void on_request(void *context, struct net_request *request)
 		answer_uncollected(storage, request, &header);
 		return;
 	}
-	if (storage_permit(storage->mode, header.cmd, &err) != 0) {
+	if (storage_offers(&storage->limits, header.cmd, &err) != 0 ||
+		storage_permit(storage->mode, header.cmd, &err) != 0) {
 		storage_fail(request, &err);
 		return;
 	}
@@ -226,15 +229,19 @@ static bool fill_beat(void *context, struct fdfs_beat *beat)
 	struct storage *storage = context;
 	int64_t full_ms = storage->full_ms;
 	bool full = full_ms != 0 && clock_mono_ms() - full_ms < FULL_MS;
+	/* New files go elsewhere while the engine cannot take them. */
+	bool well = engine_health(storage->engine, NULL) == 0;
 	struct engine_space space;
 	struct err err;
 	size_t count = storage->limits.path_count;
 
 	*beat = (struct fdfs_beat){
 		.state = FDFS_STATE_ACTIVE,
-		.writable = storage->mode == STORAGE_READ_WRITE,
+		.shared = engine_is_shared(storage->engine),
+		.writable = storage->mode == STORAGE_READ_WRITE && well,
 		.readable = true,
-		.draining = storage->mode == STORAGE_DRAINING,
+		.draining = storage->mode == STORAGE_DRAINING ||
+			    (storage->mode == STORAGE_READ_WRITE && !well),
 		.address = storage->address,
 		.started = storage->started,
 		.connections = (uint32_t)net_server_connections(storage->server),
@@ -252,9 +259,27 @@ static bool fill_beat(void *context, struct fdfs_beat *beat)
 	for (size_t i = 0; i < count; i++) {
 		beat->paths[i].total = space.total / count;
 		beat->paths[i].free = full ? 0 : space.path_free[i];
-		beat->paths[i].reserved = (uint64_t)storage->own->reserved_space;
+		if (!beat->shared)
+			beat->paths[i].reserved = (uint64_t)storage->own->reserved_space;
 	}
 	return true;
+}
+
+/* Say it once when the engine goes and when it comes back. */
+static void look_after(struct storage *storage)
+{
+	struct err err;
+	bool well = engine_health(storage->engine, &err) == 0;
+
+	storage_counters[STORAGE_ENGINE_WELL].value = well;
+	if (well == !storage->engine_fails)
+		return;
+	storage->engine_fails = !well;
+	if (well)
+		log_info("the engine is asked again");
+	else
+		log_error("the engine fails: %s", err.text);
+	storage_report_now(storage->report);
 }
 
 static void on_tick(void *context)
@@ -262,6 +287,7 @@ static void on_tick(void *context)
 	struct storage *storage = context;
 
 	storage_counters[STORAGE_CONNECTIONS].value = net_server_connections(storage->server);
+	look_after(storage);
 }
 
 /* ---- the service ---- */
@@ -286,9 +312,15 @@ int storage_listen(struct service_context *context, struct err *err)
 
 static struct engine *open_engine(struct storage *storage, struct err *err)
 {
-	/* in the order of the setting */
-	static const char *const names[] = { "volume", "faulty", "file" };
+	static const char *const names[] = {
+		[STORAGE_ENGINE_VOLUME] = "volume",
+		[STORAGE_ENGINE_FAULTY] = "faulty",
+		[STORAGE_ENGINE_FILE] = "file",
+		[STORAGE_ENGINE_S3] = "s3",
+	};
 	const struct storage_settings *own = storage->own;
+	struct local_s3 s3;
+	struct engine *engine;
 	struct engine_conf conf = {
 		.group = own->group,
 		.paths = own->store_path.items,
@@ -298,15 +330,22 @@ static struct engine *open_engine(struct storage *storage, struct err *err)
 		.reserved_space = (uint64_t)own->reserved_space,
 		.punch_delay_ms = own->punch_delay,
 		.now = clock_unix,
+		.s3 = &s3.conf,
 	};
 
 	memcpy(conf.source, storage->source, sizeof conf.source);
-	return engine_open(names[own->engine], &conf, err);
+	if (own->engine != STORAGE_ENGINE_S3)
+		return engine_open(names[own->engine], &conf, err);
+	if (local_s3_init(&s3, storage->settings, own, err) != 0)
+		return NULL;
+	engine = engine_open(names[own->engine], &conf, err);
+	local_s3_fini(&s3);
+	return engine;
 }
 
 static int open_names(struct storage *storage, struct err *err)
 {
-	for (size_t i = 0; i < storage->limits.path_count; i++) {
+	for (size_t i = 0; i < storage->own->store_path.count; i++) {
 		storage->names[i] = names_open(
 			storage->own->store_path.items[i], false, clock_unix, err);
 		if (storage->names[i] == NULL)
@@ -373,6 +412,10 @@ int storage_open(struct service_context *context, struct err *err)
 		.path_count = storage->own->store_path.count,
 		.max_file_size = (uint64_t)storage->own->max_file_size,
 	};
+	if (storage->own->engine == STORAGE_ENGINE_S3) {
+		storage->limits.path_count = 1; /* M00, which is no folder */
+		storage->limits.no_names = true;
+	}
 	storage->ip_width = (enum fdfs_ip_width)settings->ip_width;
 	storage->mode = (enum storage_mode)storage->own->mode;
 	storage->started = clock_unix();

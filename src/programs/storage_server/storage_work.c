@@ -56,7 +56,7 @@ int storage_find(struct storage *storage, const struct file_id *id, struct stora
 	struct err failure;
 
 	*found = (struct storage_found){ 0 };
-	if (names_have(id)) {
+	if (storage_names_have(storage, id)) {
 		if (names_stat(storage_names(storage, id), id->name, &stat, &failure) == 0) {
 			found->in_names = true;
 			found->is_appender = stat.is_appender;

@@ -8,7 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define G01 "[storage g01]\nstore_path = /data/g01\n"
+#define G01   "[storage g01]\nstore_path = /data/g01\n"
+
+#define IN_S3 "group = g\nengine = s3\ns3_endpoint = https://s3\ns3_bucket = pics\n"
+#define S3A   "[storage a]\n" IN_S3
+#define S3B   "[storage b]\nlisten = 127.0.0.1:2\n" IN_S3
 
 static struct settings *good(const char *text)
 {
@@ -105,6 +109,21 @@ TEST(settings_that_do_not_fit_each_other_are_refused)
 			"/etc/p.conf: [storage g02]: its store_path /data/g01 is that of [storage "
 			"g01] "
 			"too" },
+		{ G01 "engine = s3\n",
+			"/etc/p.conf: [storage g01]: engine = s3 keeps nothing on this machine: "
+			"store_path must be empty" },
+		{ "[storage a]\nengine = s3\n", "/etc/p.conf: [storage a]: engine = s3 needs "
+						"s3_endpoint and s3_bucket" },
+		{ S3A "s3_secret_key = ../des\n",
+			"/etc/p.conf: [storage a]: s3_access_key and s3_secret_key must be names "
+			"of files in secret_dir" },
+		{ S3A S3B "s3_prefix = another\n", "/etc/p.conf: [storage b]: [storage a] is of "
+						   "the same group g and keeps its "
+						   "files elsewhere" },
+		{ S3A "[storage b]\nlisten = 127.0.0.1:2\ngroup = g\nstore_path = /b\n",
+			"/etc/p.conf: [storage b]: [storage a] is of the same group g and keeps "
+			"its "
+			"files elsewhere" },
 		{ "[fdfs]\ntracker_server =\n", "/etc/p.conf: [fdfs] tracker_server is empty" },
 		{ "[fdfs]\ntracker_server = a\n",
 			"/etc/p.conf: [fdfs] tracker_server: 'a' is not host:port" },
@@ -137,6 +156,19 @@ TEST(settings_that_do_not_fit_each_other_are_refused)
 		assert_string_equal(err.text, bad[i].why);
 		assert_int_equal(err.code, ERR_CONFIG);
 	}
+}
+
+TEST(storages_of_a_group_may_share_a_bucket)
+{
+	struct settings *s = good(S3A S3B);
+
+	assert_int_equal(s->storage_count, 2);
+	assert_int_equal(s->storages[1].engine, STORAGE_ENGINE_S3);
+	assert_int_equal(s->storages[1].store_path.count, 0);
+	assert_string_equal(s->storages[1].s3_region, "us-east-1");
+	assert_string_equal(s->storages[1].s3_secret_key, "s3_secret_key");
+	assert_string_equal(s->storages[1].s3_ca, "");
+	settings_free(s);
 }
 
 TEST(the_only_storage_needs_no_name)

@@ -93,6 +93,25 @@ TEST(a_mode_says_which_commands_are_taken)
 		assert_int_equal(storage_permit(STORAGE_READ_ONLY, reads[i], &err), 0);
 }
 
+TEST(where_pictures_alone_are_kept_what_needs_names_is_refused)
+{
+	static const uint8_t refused[] = { FDFS_SET_METADATA, FDFS_UPLOAD_SLAVE,
+		FDFS_UPLOAD_APPENDER, FDFS_APPEND, FDFS_MODIFY, FDFS_TRUNCATE, FDFS_REGENERATE,
+		FDFS_ADOPT };
+	static const uint8_t offered[] = { FDFS_UPLOAD, FDFS_DOWNLOAD, FDFS_DELETE, FDFS_FILE_INFO,
+		FDFS_GET_METADATA, FDFS_LIST_SLAVES, FDFS_ACTIVE_TEST };
+	struct storage_limits pictures = { .group = "g01", .no_names = true }, all = { 0 };
+	struct err err;
+
+	for (size_t i = 0; i < sizeof refused; i++) {
+		assert_int_equal(storage_offers(&all, refused[i], &err), 0);
+		assert_int_equal(storage_offers(&pictures, refused[i], &err), -1);
+		assert_int_equal(err.code, ERR_UNSUPPORTED);
+	}
+	for (size_t i = 0; i < sizeof offered; i++)
+		assert_int_equal(storage_offers(&pictures, offered[i], &err), 0);
+}
+
 TEST(names_are_checked_before_anything_else)
 {
 	static const char *const bad[] = {
