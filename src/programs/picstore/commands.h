@@ -3,6 +3,7 @@
 
 #include "programs/picstore/cli.h"
 
+extern const struct command command_backup;
 extern const struct command command_config;
 extern const struct command command_cut;
 extern const struct command command_doctor;
@@ -14,6 +15,7 @@ extern const struct command command_ls;
 extern const struct command command_put;
 extern const struct command command_receipt;
 extern const struct command command_reindex;
+extern const struct command command_restore;
 extern const struct command command_rm;
 extern const struct command command_session;
 extern const struct command command_stat;

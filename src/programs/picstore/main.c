@@ -21,6 +21,8 @@ static const struct command *const commands[] = {
 	&command_doctor,
 	&command_status,
 	&command_fsck,
+	&command_backup,
+	&command_restore,
 	&command_export,
 	&command_import,
 	&command_reindex,
