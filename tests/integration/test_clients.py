@@ -92,7 +92,7 @@ class Installed:
                         self.folder, "--tags", "runtime,devel"], check=True, capture_output=True)
         flags = self.pkg_config("--cflags", "--libs")
         self.program = self.folder / "clients"
-        subprocess.run(["cc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-o", self.program,
+        subprocess.run(["cc", "-std=c99", "-Wall", "-Wextra", "-Werror", *os.environ.get("PICSTORE_CFLAGS", "").split(), "-o", self.program,
                         TREE / "tests/integration/clients.c", *flags.split()], check=True)
         self.library = next(self.folder.glob("**/libpicstore.so.0")).parent
 
