@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import statistics
+import struct
 import subprocess
 import sys
 import time
@@ -39,6 +40,22 @@ def answers(address):
         except OSError:
             return False
     return True
+
+
+def ask_fdfs(address, command):
+    """The body of the answer to a request without one; empty if it failed."""
+    host, _, port = address.rpartition(":")
+    with socket.create_connection((host, int(port)), READY_S) as server:
+        server.sendall(struct.pack(">qBB", 0, command, 0))
+        answer, length = b"", 10
+        while len(answer) < length:
+            piece = server.recv(65536)
+            if not piece:
+                raise Failure(f"{address} closes the connection")
+            answer += piece
+            if len(answer) >= 10:
+                length = 10 + struct.unpack(">q", answer[:8])[0]
+    return answer[10:]
 
 
 def wait_for(what, condition, process=None):
