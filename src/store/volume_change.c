@@ -63,8 +63,8 @@ static int write_header(struct volume *volume, const struct record *record, stru
 	return volume_write(volume, OFFSET(record->spot), header, sizeof header, err);
 }
 
-int volume_own_room(struct volume *volume, const struct record *record, uint32_t *room, bool *blank,
-	struct err *err)
+int volume_own_room(struct volume *volume, const struct record *record, uint32_t *room,
+	enum volume_end *found, struct err *err)
 {
 	uint64_t start = OFFSET(record->spot), end = OFFSET(record->spot + record->room);
 	uint8_t mark[RECORD_END_LEN] = { 0 };
@@ -74,9 +74,10 @@ int volume_own_room(struct volume *volume, const struct record *record, uint32_t
 	len = volume_read(volume, end - sizeof mark, mark, sizeof mark, err);
 	if (len < 0)
 		return -1;
-	*blank = used_len(mark, sizeof mark) == 0;
+	*found = VOLUME_END_RIGHT;
 	if (record_end_ok(record, &volume->key, mark))
 		return 0;
+	*found = used_len(mark, sizeof mark) == 0 ? VOLUME_END_BLANK : VOLUME_END_OTHER;
 	for (uint64_t at = start + RECORD_BLOCK; at < end; at += (uint64_t)len) {
 		len = volume_read(volume, at, chunk, sizeof chunk, err);
 		if (len < 0)
@@ -108,7 +109,8 @@ int volume_remove(struct volume *volume, const struct file_id *id, int64_t now, 
 	uint8_t header[RECORD_HEADER_LEN];
 	struct err why;
 	ssize_t len;
-	bool blank;
+	enum volume_end end;
+	uint32_t room;
 
 	*record = (struct record){ 0 };
 	if (id->random < VOLUME_FIRST_SPOT)
@@ -126,7 +128,8 @@ int volume_remove(struct volume *volume, const struct file_id *id, int64_t now, 
 			return -1;
 		return err_set(err, why.code, "%s", why.text);
 	}
-	if (volume_own_room(volume, record, &record->room, &blank, err) != 0)
+	room = record->room;
+	if (volume_own_room(volume, record, &record->room, &end, err) != 0)
 		return -1;
 	if (volume_ask_size(volume, err) != 0)
 		return -1;
@@ -138,7 +141,9 @@ int volume_remove(struct volume *volume, const struct file_id *id, int64_t now, 
 		record->room = 1;
 	record->kind = RECORD_DELETED;
 	record->deleted = now;
-	if (volume_write_end(volume, record, err) != 0)
+	/* One that is right already would only be another page for the flush. */
+	if ((end != VOLUME_END_RIGHT || record->room != room) &&
+		volume_write_end(volume, record, err) != 0)
 		return -1;
 	return write_header(volume, record, err);
 }
@@ -186,9 +191,9 @@ int volume_set_torn(
 	struct volume *volume, const struct record *record, uint64_t limit, struct err *err)
 {
 	struct record torn = *record;
-	bool blank;
+	enum volume_end end;
 
-	if (volume_own_room(volume, record, &torn.room, &blank, err) != 0)
+	if (volume_own_room(volume, record, &torn.room, &end, err) != 0)
 		return -1;
 	if (OFFSET(torn.spot + torn.room) > limit)
 		torn.room = (uint32_t)((limit - OFFSET(torn.spot)) / RECORD_BLOCK);

@@ -14,11 +14,13 @@ int volume_tail(struct volume *volume, uint64_t *tail, struct err *err);
  * flushed.  Reads back from the tail to the last header that is there. */
 int volume_last_batch(struct volume *volume, uint64_t tail, uint32_t *spot, struct err *err);
 
+enum volume_end { VOLUME_END_RIGHT, VOLUME_END_BLANK, VOLUME_END_OTHER };
+
 /* How many of the blocks of `record` are its own: a record that a crash cut off has no end
- * mark, and the next one may have been put inside of it.  `*blank`: where the end mark
- * should be there are zeros. */
-int volume_own_room(struct volume *volume, const struct record *record, uint32_t *room, bool *blank,
-	struct err *err);
+ * mark, and the next one may have been put inside of it.  `*end`: what is where the end mark
+ * should be. */
+int volume_own_room(struct volume *volume, const struct record *record, uint32_t *room,
+	enum volume_end *end, struct err *err);
 
 /* Write a tombstone over the header of `id`, for a record that ends at byte `limit` of the
  * volume or before.  When ERR_NONE or ERR_GONE is what comes out, `*record` is the

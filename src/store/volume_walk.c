@@ -108,11 +108,11 @@ static bool deleted_meanwhile(struct walk *walk, struct record *record)
 static int judge_endless(struct walk *walk, struct walk_found *found, struct err *err)
 {
 	uint32_t room;
-	bool blank;
+	enum volume_end end;
 
-	if (volume_own_room(walk->volume, &found->record, &room, &blank, err) != 0)
+	if (volume_own_room(walk->volume, &found->record, &room, &end, err) != 0)
 		return -1;
-	if (room < found->record.room || blank) {
+	if (room < found->record.room || end == VOLUME_END_BLANK) {
 		found->what = WALK_TORN;
 		err_set(&found->err, ERR_NOT_FOUND, "%s was never finished", found->record.name);
 	} else {

@@ -623,6 +623,37 @@ TEST(short_writes_are_continued)
 	disk = &disk_linux;
 }
 
+static _Atomic int writes, written_bytes;
+
+static ssize_t count_pwritev(int fd, const struct iovec *iov, int count, off_t offset)
+{
+	ssize_t len = disk_linux.pwritev(fd, iov, count, offset);
+
+	writes++;
+	written_bytes += (int)len;
+	return len;
+}
+
+/* Each page more that a delete touches is one more for the flush that others wait for. */
+TEST(a_delete_writes_over_the_header_and_nothing_else)
+{
+	struct disk_ops ops = disk_linux;
+	struct file_id id;
+	struct kit kit;
+
+	ops.pwritev = count_pwritev;
+	disk = &ops;
+	open_kit(&kit);
+	id = kit_put(&kit, 50000, 1);
+	writes = written_bytes = 0;
+	assert_int_equal(kit_remove(&kit, &id), ERR_NONE);
+	assert_int_equal(writes, 1);
+	assert_int_equal(written_bytes, 128);
+	assert_int_equal(kit_get_code(&kit, &id), ERR_GONE);
+	kit_close(&kit);
+	disk = &disk_linux;
+}
+
 static _Atomic int failing_writes;
 
 static ssize_t no_space_pwritev(int fd, const struct iovec *iov, int count, off_t offset)
