@@ -45,7 +45,7 @@ void log_line(enum log_level level, const char *format, ...)
 	if (len > LINE_MAX_LEN - 1)
 		len = LINE_MAX_LEN - 1;
 	for (int i = 0; i < len; i++)
-		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+		if (line[i] < 0x20 || line[i] > 0x7e) /* from 0x80 on they may be negative */
 			line[i] = '?';
 	line[len] = '\n';
 	/* There is nowhere to report that stderr is gone. */

@@ -2,8 +2,9 @@
  *
  * Libraries report, programs log: only the place that answers a request logs its
  * failure, once.  A line is "2026-11-22T15:30:00.123Z name level: message"; it is
- * written by one write(2), so lines of several threads never mix, and control
- * characters in it are shown as ?, so that no peer can forge a line. */
+ * written by one write(2), so lines of several threads never mix.  It is ASCII: control
+ * characters and bytes from 0x80 on are shown as ?, so that no peer can forge a line, nor
+ * say something to the terminal or the program that reads it. */
 #pragma once
 
 #include <stdbool.h>
