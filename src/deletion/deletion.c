@@ -318,18 +318,33 @@ static void clear_store(
 	}
 }
 
-/* FastDFS's slave files of the picture.  Only a storage of ours can tell; where it is
- * FastDFS's own there may be some that nobody knows of. */
+static void add_slave(void *context, const struct file_id *id)
+{
+	struct naming *naming = context;
+
+	add_everywhere(naming->adding, id);
+	if (naming->err.code == ERR_NONE)
+		add_made_of(naming->adding, id, &naming->err);
+}
+
+/* FastDFS's slave files of the picture, and what was made from these.  Only a storage of
+ * ours can tell; where it is FastDFS's own there may be some that nobody knows of. */
 static int add_slaves(
 	struct deletion *deletion, const struct deletion_tools *tools, struct err *err)
 {
 	struct adding adding = { deletion, tools };
+	struct naming naming = { &adding, { .code = ERR_NONE } };
 	struct err why = { .code = ERR_NONE };
 
 	if (tools->slaves == NULL ||
-		tools->slaves(tools->client, &deletion->id, add_everywhere, &adding, &why) == 0 ||
-		why.code == ERR_UNSUPPORTED || why.code == ERR_NOT_FOUND)
-		return 0; /* not found is the group, whose pictures are nowhere */
+		tools->slaves(tools->client, &deletion->id, add_slave, &naming, &why) == 0 ||
+		why.code == ERR_UNSUPPORTED || why.code == ERR_NOT_FOUND) {
+		/* not found is the group, whose pictures are nowhere */
+		if (naming.err.code == ERR_NONE)
+			return 0;
+		*err = naming.err;
+		return -1;
+	}
 	*err = why;
 	return err_prefix(err, "cannot tell which slave files it has");
 }
