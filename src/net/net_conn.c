@@ -230,7 +230,7 @@ static void hand_over(struct net_conn *conn, bool drained)
 static void begin_body(struct net_conn *conn)
 {
 	if (conn->body_len > 0) {
-		conn->body = malloc((size_t)conn->body_len);
+		conn->body = malloc((size_t)conn->body_len + NET_BODY_SPARE);
 		if (conn->body == NULL) {
 			trouble(conn->server, NET_BROKEN, conn->peer);
 			close_conn(conn);

@@ -36,7 +36,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { NET_HEADER_MAX = 32, NET_SMALL_BODY = 4096, NET_PEER_MAX = 64 };
+enum { NET_BODY_SPARE = 64, NET_HEADER_MAX = 32, NET_SMALL_BODY = 4096, NET_PEER_MAX = 64 };
 
 /* What to do with a request, by its header. */
 struct net_verdict {
@@ -51,7 +51,7 @@ struct net_verdict {
 /* A request that waits for its answer; it lives until it is replied to. */
 struct net_request {
 	uint8_t header[NET_HEADER_MAX]; /* header_len bytes of it count */
-	struct span body;               /* empty if drained */
+	struct span body; /* empty if drained; NET_BODY_SPARE bytes behind it are free to use */
 	bool drained;
 	const char *peer; /* "10.0.0.1:4711", for logs */
 	void **mine;      /* of the connection: NULL at first, then what the protocol puts there */

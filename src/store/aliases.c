@@ -277,18 +277,19 @@ static int read_page(struct aliases *aliases, const char *after, struct name nam
 	return row < 0 ? -1 : count;
 }
 
-int aliases_walk(struct aliases *aliases,
+int aliases_walk(struct aliases *aliases, const char *from,
 	bool (*found)(void *context, const char *name, const char *target), void *context,
 	struct err *err)
 {
 	struct name *names = calloc(2 * WALK_PAGE, sizeof *names), *targets = names + WALK_PAGE;
-	struct name after = { "" };
+	struct name after;
 	struct err local = { 0 };
 	bool more = true;
 	int count = 0;
 
 	if (names == NULL)
 		abort();
+	snprintf(after.text, sizeof after.text, "%s", from);
 	while (more && (count = read_page(aliases, after.text, names, targets, &local)) > 0) {
 		after = names[count - 1];
 		for (int i = 0; more && i < count; i++)

@@ -42,7 +42,8 @@ int aliases_add(struct aliases *aliases, const char *const *names, size_t count,
 int aliases_of(struct aliases *aliases, const char *target,
 	void (*found)(void *context, const char *name), void *context, struct err *err);
 
-/* Call `found` for every alias, in the order of names, until it returns false. */
-int aliases_walk(struct aliases *aliases,
+/* Call `found` for every alias whose name comes behind `after`, in the order of names, until
+ * it returns false.  It may ask for other aliases. */
+int aliases_walk(struct aliases *aliases, const char *after,
 	bool (*found)(void *context, const char *name, const char *target), void *context,
 	struct err *err);

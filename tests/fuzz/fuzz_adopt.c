@@ -41,15 +41,16 @@ static void try_adopt(struct span body)
 static void try_rename(uint8_t cmd, struct span body)
 {
 	static const char name[] = "M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768.jpg";
-	uint8_t *copy = malloc(body.len + 1);
+	size_t room = body.len + sizeof name;
+	uint8_t *copy = malloc(room);
 	struct span renamed = { copy, body.len };
 	struct file_id id;
 
 	assert(copy != NULL);
 	memcpy(copy, body.data, body.len);
-	if (storage_named(&limits, cmd, body, &id) &&
-		storage_rename(cmd, &renamed, span_str(name))) {
-		assert(renamed.len <= body.len);
+	if (storage_named(&limits, cmd, body, &id)) {
+		assert(storage_rename(cmd, &renamed, room, span_str(name)));
+		assert(renamed.len <= room);
 		assert(storage_named(&limits, cmd, renamed, &id) && strcmp(id.name, name) == 0);
 	}
 	free(copy);

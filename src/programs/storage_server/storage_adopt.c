@@ -2,7 +2,8 @@
  * taken in, and all names of a picture are told.
  *
  * The picture is on the disk before its names are, and they before the answer.  What is
- * here already under one of the names is not stored twice: the command may be repeated. */
+ * here already under one of the names is not stored twice: the command may be repeated.
+ * Who comes second of two that bring the same at once takes back what he has stored. */
 #include "core/clock.h"
 #include "core/crc32.h"
 #include "fdfs/proto_moving.h"
@@ -13,6 +14,8 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { ADOPT_TRIES = 3 };
 
 struct adopt {
 	struct storage *storage;
@@ -55,6 +58,27 @@ static int find(struct adopt *adopt, const struct file_id *old, struct file_id *
 	return 1;
 }
 
+/* The same for all names.  None may be that of another file: an alias would hide it. */
+static int find_any(struct adopt *adopt)
+{
+	struct file_id id;
+	int any = 0;
+
+	for (size_t i = 0; i < adopt->asked.names.count; i++) {
+		int found = find(adopt, &adopt->olds[i], &id);
+
+		if (found < 0)
+			return -1;
+		if (found == 1 && any == 1 && !file_id_equal(&id, &adopt->id))
+			return err_set(&adopt->err, ERR_EXISTS, "%s is another picture here",
+				adopt->olds[i].name);
+		if (found == 1)
+			adopt->id = id;
+		any = any == 1 || found == 1;
+	}
+	return any;
+}
+
 /* Put it back under its own id, or else under a new one. */
 static int store(struct adopt *adopt)
 {
@@ -64,11 +88,15 @@ static int store(struct adopt *adopt)
 		.path = adopt->asked.path,
 		.wanted = adopt->asked.keep ? &adopt->olds[0] : NULL,
 	};
+	struct engine_stat stat;
 	int result;
 
 	memcpy(put.ext, adopt->asked.ext, sizeof put.ext);
 	result = engine_put_wait(adopt->storage->engine, &put);
 	if (result != 0 && put.wanted != NULL && put.err.code == ERR_EXISTS) {
+		/* It has just come back? */
+		if (engine_stat(adopt->storage->engine, put.wanted, 0, &stat, &adopt->err) == 0)
+			return find(adopt, put.wanted, &adopt->id) == 1 ? 0 : -1;
 		put.wanted = NULL;
 		put.path = adopt->asked.path;
 		result = engine_put_wait(adopt->storage->engine, &put);
@@ -93,16 +121,37 @@ static int add_names(struct adopt *adopt)
 		engine_aliases(adopt->storage->engine), names, count, adopt->id.name, &adopt->err);
 }
 
+/* Nobody has been told its id, unless it is the one that it came with. */
+static void take_back(struct adopt *adopt)
+{
+	if (strcmp(adopt->id.name, adopt->olds[0].name) != 0)
+		engine_remove_wait(adopt->storage->engine, &adopt->id, NULL);
+	adopt->stored = false;
+}
+
+/* 1: done, 0: somebody else was faster, -1 with err. */
+static int try(struct adopt *adopt)
+{
+	int found = find_any(adopt);
+
+	if (found < 0 || (found == 0 && store(adopt) != 0))
+		return -1;
+	if (add_names(adopt) == 0)
+		return 1;
+	if (!adopt->stored)
+		return -1;
+	take_back(adopt);
+	return adopt->err.code == ERR_EXISTS ? 0 : -1;
+}
+
 static void work(void *context)
 {
 	struct adopt *adopt = context;
-	int found = 0;
+	int done = 0;
 
-	for (size_t i = 0; found == 0 && i < adopt->asked.names.count; i++)
-		found = find(adopt, &adopt->olds[i], &adopt->id);
-	if (found < 0)
-		return;
-	if ((found == 1 || store(adopt) == 0) && add_names(adopt) == 0)
+	for (int i = 0; i < ADOPT_TRIES && done == 0; i++)
+		done = try(adopt);
+	if (done == 1)
 		adopt->err.code = ERR_NONE;
 }
 

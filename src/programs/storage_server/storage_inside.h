@@ -70,6 +70,12 @@ struct storage_found {
 int storage_find(struct storage *storage, const struct file_id *id, struct storage_found *found,
 	struct err *err);
 
+/* The file's own id: that of the picture which the name `id` means, or `id` itself.  What
+ * belongs to a file, metadata and slaves, is kept under that one, by whichever of its names
+ * it came.  May wait for a disk. */
+int storage_own_id(struct storage *storage, const struct file_id *id, struct file_id *own,
+	struct err *err);
+
 /* Has store path `path` room for `len` bytes and the reserve?  ERR_FULL if not. */
 int storage_room(struct storage *storage, uint8_t path, uint64_t len, struct err *err);
 

@@ -277,16 +277,17 @@ bool storage_named(
 	       file_id_parse_name(span_str(group), span_of(body.data + at, len), id);
 }
 
-bool storage_rename(uint8_t cmd, struct span *body, struct span name)
+bool storage_rename(uint8_t cmd, struct span *body, size_t room, struct span name)
 {
 	uint8_t *bytes = (uint8_t *)(uintptr_t)body->data;
 	size_t at, len;
 
-	if (!name_place(cmd, *body, &at, &len) || name.len > len)
+	if (!name_place(cmd, *body, &at, &len) || body->len - len > room ||
+		name.len > room - (body->len - len))
 		return false;
-	memcpy(bytes + at, name.data, name.len);
 	memmove(bytes + at + name.len, bytes + at + len, body->len - at - len);
-	body->len -= len - name.len;
+	memcpy(bytes + at, name.data, name.len);
+	body->len = body->len - len + name.len;
 	if (cmd == FDFS_SET_METADATA)
 		store_be64(bytes, name.len);
 	return true;

@@ -93,9 +93,9 @@ int storage_read_names(
 bool storage_named(
 	const struct storage_limits *limits, uint8_t cmd, struct span body, struct file_id *id);
 
-/* Put `name`, which is not longer, in the place of that name: writes into the body's bytes
- * and makes it shorter.  False if it is longer. */
-bool storage_rename(uint8_t cmd, struct span *body, struct span name);
+/* Put `name` in the place of that name: writes into the body's bytes, of which there are
+ * `room`.  False if these are too few. */
+bool storage_rename(uint8_t cmd, struct span *body, size_t room, struct span name);
 
 /* The status byte for a failure.  What has been deleted was never there, and damaged
  * bytes are a disk error, for those that did not ask to be told (FDFS_FLAG_TELL_GONE in

@@ -1,9 +1,20 @@
-/* storage_slave.c - command 21: a file that is named after another; and which ones there
- * are, 191. */
+/* storage_slave.c - command 21: a file that is named after another. */
 #include "programs/storage_server/storage_inside.h"
 #include "programs/storage_server/storage_server.h"
 
 #include <string.h>
+
+/* The name must be free of a picture that was moved here with it, too. */
+static int check_free(struct storage *storage, const struct file_id *slave, struct err *err)
+{
+	struct file_id own;
+
+	if (storage_own_id(storage, slave, &own, err) != 0)
+		return -1;
+	return file_id_equal(&own, slave)
+		       ? 0
+		       : err_set(err, ERR_EXISTS, "there is a %s already", slave->name);
+}
 
 /* The master may be deleted while its slave is on its way: who deletes everything that
  * was made of it looks for slaves after that, and finds this one or none. */
@@ -11,7 +22,7 @@ int storage_upload_slave(
 	struct storage *storage, struct net_request *request, struct buf *reply, struct err *err)
 {
 	struct fdfs_slave_request asked;
-	struct file_id master, slave;
+	struct file_id master, own, slave;
 	struct fdfs_file_request file;
 	struct storage_found found;
 	struct names_new new;
@@ -19,10 +30,12 @@ int storage_upload_slave(
 	if (storage_read_slave(&storage->limits, request->body, &asked, &master, &slave, err) !=
 			0 ||
 		storage_find(storage, &master, &found, err) != 0 ||
+		storage_own_id(storage, &master, &own, err) != 0 ||
+		check_free(storage, &slave, err) != 0 ||
 		storage_room(storage, slave.path, asked.content.len, err) != 0)
 		return -1;
 	new = (struct names_new){
-		.name = slave.name, .master = master.name, .content = asked.content
+		.name = slave.name, .master = own.name, .content = asked.content
 	};
 	if (names_create(storage_names(storage, &slave), &new, err) != 0)
 		return -1;
@@ -35,23 +48,4 @@ int storage_upload_slave(
 	fdfs_put_upload_reply(reply, &file);
 	storage_counters[STORAGE_BYTES_IN].value += (int64_t)asked.content.len;
 	return 0;
-}
-
-static void add_line(void *context, const char *slave)
-{
-	buf_put_str(context, slave);
-	buf_put_u8(context, '\n');
-}
-
-int storage_list_slaves(
-	struct storage *storage, struct net_request *request, struct buf *reply, struct err *err)
-{
-	struct file_id id;
-
-	/* Of a master that is gone, too. */
-	if (storage_read_file(&storage->limits, request->body, &id, err) != 0)
-		return -1;
-	if (storage->limits.no_names)
-		return 0;
-	return names_slaves(storage_names(storage, &id), id.name, add_line, reply, err);
 }

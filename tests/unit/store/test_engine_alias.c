@@ -211,7 +211,8 @@ TEST(a_walk_shows_every_alias_until_it_is_stopped)
 			i / 256, i % 256);
 		assert_int_equal(add(&kit, text, &id), ERR_NONE);
 	}
-	assert_int_equal(aliases_walk(engine_aliases(kit.engine), count_walked, &count, NULL), 0);
+	assert_int_equal(
+		aliases_walk(engine_aliases(kit.engine), "", count_walked, &count, NULL), 0);
 	assert_int_equal(count, 700);
 	kit_close(&kit);
 }
