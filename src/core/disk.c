@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -57,6 +58,36 @@ const struct disk_ops disk_linux = {
 };
 
 const struct disk_ops *disk = &disk_linux;
+
+int disk_sync_folder_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[4096] = ".";
+	int fd, result, why;
+
+	if (slash != NULL &&
+		(size_t)snprintf(folder, sizeof folder, "%.*s",
+			slash == path ? 1 : (int)(slash - path), path) >= sizeof folder) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	fd = disk->open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	result = disk->fsync(fd);
+	why = errno;
+	disk->close(fd);
+	errno = why;
+	return result;
+}
+
+int disk_make_folder(const char *path, mode_t mode)
+{
+	if (disk->mkdir(path, mode) != 0 && errno != EEXIST)
+		return -1;
+	/* In a folder that we may not read, somebody else has made it. */
+	return disk_sync_folder_of(path) == 0 || errno == EACCES ? 0 : -1;
+}
 
 ssize_t disk_pread(int fd, void *data, size_t len, off_t offset)
 {

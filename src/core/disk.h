@@ -43,5 +43,12 @@ extern const struct disk_ops disk_linux;
  * anything. */
 extern const struct disk_ops *disk;
 
+/* Bring the names in the folder of `path` to the disk.  -1 with errno. */
+int disk_sync_folder_of(const char *path);
+
+/* Make a folder that may be there already, and be sure that it stays: whoever made it may
+ * not have come to that.  -1 with errno. */
+int disk_make_folder(const char *path, mode_t mode);
+
 /* As pread(2). */
 ssize_t disk_pread(int fd, void *data, size_t len, off_t offset);

@@ -42,17 +42,9 @@ void delete_log_give(int fd, const char *path)
 
 int delete_log_sync_folder(const char *path, struct err *err)
 {
-	char folder[PATH_LEN];
-	int fd, result;
-
-	if (folder_of(path, folder, err) != 0)
-		return -1;
-	fd = disk->open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-	if (fd < 0)
-		return err_errno(err, "cannot open the folder %s", folder);
-	result = disk->fsync(fd) == 0 ? 0 : err_errno(err, "cannot sync the folder %s", folder);
-	disk->close(fd);
-	return result;
+	return disk_sync_folder_of(path) == 0
+		       ? 0
+		       : err_errno(err, "cannot flush the folder of %s", path);
 }
 
 static int lock(int fd, const char *path, struct err *err)
@@ -83,8 +75,11 @@ static int enter(struct delete_log *log, struct err *err)
 				return err_errno(err, "cannot open %s", log->path);
 			delete_log_give(log->fd, log->path);
 			/* A new file is there for good once its folder says so. */
-			if (delete_log_sync_folder(log->path, err) != 0)
+			if (delete_log_sync_folder(log->path, err) != 0) {
+				disk->close(log->fd);
+				log->fd = -1; /* or the next line would not look again */
 				return -1;
+			}
 		}
 		if (lock(log->fd, log->path, err) != 0)
 			return -1;
@@ -106,7 +101,7 @@ struct delete_log *delete_log_open(const char *path, struct err *err)
 	assert(log->path != NULL);
 	if (folder_of(path, folder, err) != 0)
 		goto fail;
-	if (disk->mkdir(folder, FOLDER_MODE) != 0 && errno != EEXIST) {
+	if (disk_make_folder(folder, FOLDER_MODE) != 0) {
 		err_errno(err, "cannot make the folder %s", folder);
 		goto fail;
 	}

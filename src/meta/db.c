@@ -96,7 +96,7 @@ static int make_folder(const char *path, struct err *err)
 	if ((size_t)snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path) >=
 		sizeof folder)
 		return err_set(err, ERR_CONFIG, "the path of a database is too long");
-	if (disk->mkdir(folder, FOLDER_MODE) != 0 && errno != EEXIST)
+	if (disk_make_folder(folder, FOLDER_MODE) != 0)
 		return err_errno(err, "cannot make the folder %s", folder);
 	return 0;
 }
@@ -176,6 +176,12 @@ struct db *db_open(const struct db_conf *conf, struct err *err)
 	}
 	if (set_up(db, conf, err) != 0)
 		goto fail;
+	/* The database and its log are there now.  SQLite flushes their names too, but does not
+	 * look whether that went well. */
+	if (!conf->read_only && disk_sync_folder_of(conf->path) != 0) {
+		err_errno(err, "cannot flush the folder of %s", conf->path);
+		goto fail;
+	}
 	return db;
 fail:
 	db_close(db);

@@ -16,6 +16,8 @@ enum {
 	/* A volume that was closed in order has so many bytes behind its last record.  After
 	 * a crash it cannot: sizes are whole blocks while there are records to be flushed. */
 	CLOSED = 16,
+	RECORD_SEAL_AT = 120, /* see record.h */
+	RECORD_SEAL_LEN = 8,
 };
 
 #define FIRST ((uint64_t)VOLUME_FIRST_SPOT * RECORD_BLOCK)
@@ -70,13 +72,30 @@ static int finish_picture(struct recovery *recovery, const struct walk_found *fo
 	return 0;
 }
 
+/* A header without a seal is the front of one: the rest was never written.  It was not
+ * acknowledged, and no other damage leaves just zeros there. */
+static int forget_half_header(struct volume *volume, uint64_t offset, struct err *err)
+{
+	static const uint8_t zeros[RECORD_HEADER_LEN];
+	uint8_t header[RECORD_HEADER_LEN];
+	ssize_t len = volume_read(volume, offset, header, sizeof header, err);
+
+	if (len < 0)
+		return -1;
+	if (len < RECORD_HEADER_LEN || memcmp(header + RECORD_SEAL_AT, zeros, RECORD_SEAL_LEN) != 0)
+		return 0;
+	return volume_write(volume, offset, zeros, sizeof zeros, err);
+}
+
 static bool recover_record(void *context, const struct walk_found *found)
 {
 	struct recovery *recovery = context;
 	struct active *active = recovery->active;
 
+	if (found->what == WALK_CORRUPT && !found->has_record)
+		recovery->rc = forget_half_header(active->volume, found->offset, recovery->err);
 	if (!found->has_record || found->record.kind != RECORD_PICTURE)
-		return true;
+		return recovery->rc == 0;
 	if (found->what == WALK_PICTURE && found->no_end)
 		recovery->rc = finish_picture(recovery, found);
 	else if (found->what != WALK_PICTURE)

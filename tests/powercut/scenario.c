@@ -11,6 +11,7 @@
 
 const struct scenario *const scenarios[] = {
 	&scenario_volume,
+	&scenario_log,
 	&scenario_names,
 	&scenario_receipts,
 	&scenario_photos,
