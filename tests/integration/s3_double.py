@@ -22,6 +22,7 @@ import hmac
 import http.server
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -112,7 +113,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.error(403, refused)
             return
         path, _, query = self.path.partition("?")
-        parts = path.split("/", 2)
+        in_host = self.headers["Host"].startswith(BUCKET + ".")
+        parts = (f"/{BUCKET}{path}" if in_host else path).split("/", 2)
         if parts[1] != BUCKET:
             self.error(404, "NoSuchBucket")
             return
@@ -208,9 +210,10 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 class S3Double:
-    """`exclusive`: what it makes of "If-None-Match: *": "honours", "ignores", "refuses" it."""
+    """`exclusive`: what it makes of "If-None-Match: *": "honours", "ignores", "refuses" it.
+    `certificate`: a PEM file with a key too, for TLS."""
 
-    def __init__(self, exclusive="honours", page=1000):
+    def __init__(self, exclusive="honours", page=1000, certificate=None):
         self.exclusive, self.page = exclusive, page
         self.objects, self.faults, self.requests = {}, [], 0
         self.lock, self.released = threading.Lock(), threading.Event()
@@ -218,6 +221,12 @@ class S3Double:
         self.server.s3 = self
         self.port = self.server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
+        if certificate:
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(certificate)
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True,
+                                                 do_handshake_on_connect=False)
+            self.url = f"https://127.0.0.1:{self.port}"
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def environment(self):

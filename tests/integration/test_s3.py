@@ -295,6 +295,27 @@ def test_a_wrong_secret_is_refused_and_no_secret_is_logged(double, made):
         assert secret not in log
 
 
+def test_only_a_certificate_that_is_trusted_is_talked_to(made, tmp_path):
+    pem = tmp_path / "s3.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                    "-nodes", "-subj", "/CN=s3", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2",
+                    "-keyout", pem, "-out", tmp_path / "ca.pem"], check=True, capture_output=True)
+    pem.write_text(pem.read_text() + (tmp_path / "ca.pem").read_text())
+    with s3_double.S3Double(certificate=pem) as secure:
+        one = made(settings(secure))
+        with pytest.raises(fdfs.Failed) as failure:
+            put(one, 1)
+        assert failure.value.status == 107, "ENOTCONN: nothing was sent"
+        assert secure.requests == 0
+        trusted = one.conf.parent / "ca.pem"
+        shutil.copy(tmp_path / "ca.pem", trusted)
+        trusted.chmod(0o644)
+        one.stop()
+        one.configure({("storage s3a", "s3_ca"): "ca.pem"})
+        one.launch_as_configured()
+        assert read(one, 1, put(one, 1, b"over TLS")) == b"over TLS"
+
+
 def test_an_open_secret_is_refused(double, made):
     one = made(settings(double))
     one.down(PARTS[1])

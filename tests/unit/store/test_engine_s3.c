@@ -255,6 +255,25 @@ TEST(two_of_them_serve_and_delete_the_same_pictures)
 	kit_close(&one);
 }
 
+TEST(the_name_of_the_bucket_may_stand_before_the_host)
+{
+	const char *port = strrchr(getenv("S3_ENDPOINT"), ':');
+	char endpoint[40];
+	struct file_id id;
+	struct kit kit;
+
+	start(&kit);
+	id = kit_put(&kit, 500, 1);
+	snprintf(endpoint, sizeof endpoint, "http://localhost%s", port);
+	kit.s3.endpoint = endpoint; /* every name under localhost is this machine */
+	kit.s3.bucket_in_host = true;
+	kit_open(&kit, "s3");
+	kit_expect(&kit, &id, 500, 1);
+	kit_put(&kit, 500, 2);
+	assert_int_equal(tell(""), 2);
+	kit_close(&kit);
+}
+
 TEST(a_wrong_secret_is_refused)
 {
 	struct kit kit;
