@@ -61,8 +61,12 @@ static int prepare(struct names_link *link, bool writer, struct err *err)
 			" UNION SELECT files.name FROM files JOIN family"
 			" ON files.master = family.name) SELECT name FROM family",
 			false },
-		{ &link->files, "SELECT name, size, crc, changed FROM files ORDER BY name", false },
-		{ &link->metadata_names, "SELECT name FROM metadata ORDER BY name", false },
+		{ &link->files,
+			"SELECT name, size, crc, changed FROM files WHERE name > ?1 ORDER BY name"
+			" LIMIT ?2",
+			false },
+		{ &link->metadata_names,
+			"SELECT name FROM metadata WHERE name > ?1 ORDER BY name LIMIT ?2", false },
 		{ &link->sound, "PRAGMA integrity_check(1)", false },
 		{ &link->lost,
 			"SELECT count(*) FROM chunks WHERE id >> 20 NOT IN"
@@ -112,8 +116,11 @@ static int open_link(
 static int look_for_metadata(struct names *names, struct err *err)
 {
 	struct names_link *link = &names->readers[0];
-	int got = db_step(link->metadata_names, err);
+	int got;
 
+	db_put_text(link->metadata_names, 1, span_str(""));
+	db_put_int(link->metadata_names, 2, 1);
+	got = db_step(link->metadata_names, err);
 	names->has_metadata = got == 1;
 	if (got == 1)
 		db_reset(link->metadata_names);
@@ -331,41 +338,73 @@ int names_slaves(struct names *names, const char *name,
 
 typedef bool walk_found(void *context, const char *name, const struct names_stat *stat);
 
-/* 1: stopped. */
-static int walk(
-	struct db_query *query, bool files, walk_found *found, void *context, struct err *err)
-{
-	char name[FILE_ID_NAME_MAX + 1];
-	struct names_stat stat = { 0 };
-	int got;
+/* Some rows at a time: a reader that stays keeps the log from being written over, and who
+ * walks may wait for a person or a disk. */
+enum { WALK_PAGE = 256 };
 
+struct walked {
+	char name[FILE_ID_NAME_MAX + 1];
+	struct names_stat stat;
+};
+
+/* The rows behind the name `after`; how many, or -1 with err. */
+static int read_rows(struct db_query *query, bool files, const char *after,
+	struct walked rows[WALK_PAGE], struct err *err)
+{
+	int count = 0, got;
+
+	db_put_text(query, 1, span_str(after));
+	db_put_int(query, 2, WALK_PAGE);
 	while ((got = db_step(query, err)) == 1) {
-		if (row_name(query, name, err) != 0)
+		if (row_name(query, rows[count].name, err) != 0)
 			return -1;
 		if (files)
-			stat = stat_of(query);
-		if (!found(context, name, files ? &stat : NULL)) {
-			db_reset(query);
-			return 1;
-		}
+			rows[count].stat = stat_of(query);
+		count++;
 	}
-	return got;
+	return got < 0 ? -1 : count;
+}
+
+static int read_page(struct names *names, bool files, const char *after,
+	struct walked rows[WALK_PAGE], struct err *err)
+{
+	struct names_link *link = names_begin_read(names, err);
+	int count;
+
+	if (link == NULL)
+		return -1;
+	count = read_rows(files ? link->files : link->metadata_names, files, after, rows, err);
+	names_end_read(link);
+	return count;
+}
+
+/* 1: stopped. */
+static int walk(struct names *names, bool files, walk_found *found, void *context, struct err *err)
+{
+	struct walked *rows = calloc(WALK_PAGE, sizeof *rows);
+	char after[FILE_ID_NAME_MAX + 1] = "";
+	bool more = true;
+	int count = 0;
+
+	assert(rows != NULL);
+	while (more && (count = read_page(names, files, after, rows, err)) > 0) {
+		strcpy(after, rows[count - 1].name);
+		for (int i = 0; i < count && more; i++)
+			more = found(context, rows[i].name, files ? &rows[i].stat : NULL);
+	}
+	free(rows);
+	return count < 0 ? -1 : !more;
 }
 
 int names_walk(struct names *names, walk_found *found, void *context, struct err *err)
 {
-	struct names_link *link;
 	int result;
 
 	if (names->missing)
 		return 0;
-	link = names_begin_read(names, err);
-	if (link == NULL)
-		return -1;
-	result = walk(link->files, true, found, context, err);
+	result = walk(names, true, found, context, err);
 	if (result == 0)
-		result = walk(link->metadata_names, false, found, context, err);
-	names_end_read(link);
+		result = walk(names, false, found, context, err);
 	return result < 0 ? -1 : 0;
 }
 

@@ -101,7 +101,8 @@ int names_slaves(struct names *names, const char *name,
 	void (*found)(void *context, const char *slave), void *context, struct err *err);
 
 /* Call `found` for each file, and then for each name that has metadata (with `stat` NULL),
- * in their order, until it returns false. */
+ * in their order, until it returns false.  It may take its time, and use `names`: nothing is
+ * held meanwhile.  What comes or goes meanwhile may be left out. */
 int names_walk(struct names *names,
 	bool (*found)(void *context, const char *name, const struct names_stat *stat),
 	void *context, struct err *err);

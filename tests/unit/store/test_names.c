@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -472,4 +473,45 @@ TEST(a_kill_cuts_no_change_in_half)
 		names_close(names);
 	}
 	free(bytes);
+}
+
+/* Whoever is called may take long: with a reader that stays for so long the log of the
+ * running storage would grow with every change. */
+static bool change_much(void *context, const char *name, const struct names_stat *stat)
+{
+	static uint8_t bytes[1 << 20];
+	int *count = context;
+
+	if (stat != NULL && ++*count == 1)
+		for (int i = 0; i < 40; i++) {
+			arc4random_buf(bytes, sizeof bytes);
+			assert_int_equal(names_modify(names, LOG, 0, span_of(bytes, sizeof bytes),
+						 MAX, &err),
+				0);
+		}
+	return name[0] != '\0';
+}
+
+TEST(a_walk_that_takes_long_does_not_let_the_log_grow)
+{
+	struct names *reader;
+	char log[500], name[20];
+	struct stat st;
+	int count = 0;
+
+	start();
+	assert_int_equal(create(LOG, NULL, SPAN("")), 0);
+	for (int i = 0; i < 600; i++) {
+		snprintf(name, sizeof name, "slave%03d", i);
+		assert_int_equal(create(name, MASTER, SPAN("x")), 0);
+	}
+	reader = names_open(folder, true, now, &err);
+	assert_non_null(reader);
+	assert_int_equal(names_walk(reader, change_much, &count, &err), 0);
+	assert_int_equal(count, 601);
+	snprintf(log, sizeof log, "%s/names.db-wal", folder);
+	assert_int_equal(stat(log, &st), 0);
+	assert_true(st.st_size < 20 << 20);
+	names_close(reader);
+	names_close(names);
 }
