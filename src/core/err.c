@@ -147,6 +147,8 @@ enum err_code err_from_fdfs(int status)
 		{ EOPNOTSUPP, ERR_UNSUPPORTED },
 		{ ETIMEDOUT, ERR_TIMEOUT },
 		{ ENOTCONN, ERR_UNREACHABLE },
+		/* A storage that cannot reach the one which hands out room in trunk files. */
+		{ ECONNREFUSED, ERR_UNREACHABLE },
 	};
 
 	for (size_t i = 0; i < sizeof map / sizeof map[0]; i++)

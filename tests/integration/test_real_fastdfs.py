@@ -217,6 +217,40 @@ def test_our_client_s_slaves_appenders_and_metadata(whole):
     assert done.stdout.splitlines()[-1] == "all as it should be"
 
 
+# -- moving from it
+
+def test_its_files_of_every_kind_move_into_a_store_of_our_own(cluster, installations):
+    """Through its tracker, with a list of ids; another time nothing is taken twice."""
+    wanted = {}
+    group = cluster.groups()[0]
+    storage, path = cluster.storage(group)
+    with storage:
+        for size in (1, 5000, 300_000):
+            content = pictures.noisy(300_000, seed=6)[:size]
+            master = storage.upload(content, "jpg", path)
+            wanted[master] = content
+        storage.set_metadata(master, b"height\x02480\x01width\x02640")
+        wanted[storage.upload_slave(master, "_150x150", b"a slave", "jpg")] = b"a slave"
+        appender = storage.upload_appender(b"begun", "log", path)
+        storage.append(appender, b", appended")
+        wanted[appender] = b"begun, appended"
+        gone = storage.upload(b"gone", "jpg", path)
+        storage.delete(gone)
+    cluster.made += reversed(wanted)  # slaves before their masters
+    own = installations({("storage g01", "group"): group, ("storage g02", "group"): "other"})
+    own.start("--no-self-test")
+    ids = "".join(f"{file_id}\n" for file_id in [*wanted, gone])
+    for stored in (len(wanted), 0):
+        done = own.picstore("import", "--from", "tracker", CLUSTER, "-", stdin=ids, check=False)
+        assert done.returncode == 1 and done.stderr.count("there is no such picture") == 1
+        assert len(done.stdout.splitlines()) == stored, done.stdout + done.stderr
+    with fdfs.Client(own.storage["g01"]) as storage:
+        for file_id, content in wanted.items():
+            assert storage.download(file_id) == content
+            assert web.get(own.varnish, "/" + file_id).body == content
+        assert storage.metadata(master) == b"height\x02480\x01width\x02640"
+
+
 # -- several storages of a group
 
 def test_a_delete_reaches_every_storage_of_the_group(whole, cluster, token):

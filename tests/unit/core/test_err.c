@@ -57,5 +57,6 @@ TEST(fastdfs_statuses_become_codes)
 	assert_int_equal(err_from_fdfs(0), ERR_NONE);
 	assert_int_equal(err_from_fdfs(ENOENT), ERR_NOT_FOUND);
 	assert_int_equal(err_from_fdfs(ENOSPC), ERR_FULL);
+	assert_int_equal(err_from_fdfs(ECONNREFUSED), ERR_UNREACHABLE);
 	assert_int_equal(err_from_fdfs(99), ERR_IO);
 }
