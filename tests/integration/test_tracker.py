@@ -231,7 +231,7 @@ def test_paths_below_their_reserve_are_left_out(installations):
 
 def test_only_loopback_may_ask_until_it_is_configured():
     sample = (TREE / "etc/picstore.conf").read_text()
-    assert "\n#allow = 127.0.0.0/8 ::1\n" in sample[sample.index("[fdfs]"):sample.index("[tracker]")]
+    assert "\n#allow = 127.0.0.0/8 ::1\n" in sample[sample.index("\n[fdfs]\n"):sample.index("\n[tracker]\n")]
 
 
 def test_others_are_closed_without_an_answer(installations):
