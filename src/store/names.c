@@ -323,6 +323,8 @@ int names_slaves(struct names *names, const char *name,
 
 	if (names->missing)
 		return 0;
+	pthread_mutex_lock(&names->writer.lock);
+	pthread_mutex_unlock(&names->writer.lock);
 	link = names_begin_read(names, err);
 	if (link == NULL)
 		return -1;

@@ -60,6 +60,10 @@ struct names_new {
 	const char *name;
 	const char *master; /* of a slave; NULL: it is an appender */
 	struct span content;
+	/* Asked last, before anybody sees the file: is its master still there?  If it returns
+	 * -1 with err, so does names_create.  It may read, and change nothing.  NULL: yes. */
+	int (*wanted)(void *context, struct err *err);
+	void *context;
 };
 
 int names_create(struct names *names, const struct names_new *new, struct err *err);
@@ -96,7 +100,8 @@ int names_metadata(struct names *names, const char *name, struct buf *out, struc
 int names_drop_metadata(struct names *names, const char *name, struct err *err);
 bool names_may_have_metadata(const struct names *names);
 
-/* Call `found` for each slave of `name`, for their slaves, and so on. */
+/* Call `found` for each slave of `name`, for their slaves, and so on.  Who has seen that the
+ * master is gone gets all that will ever be: one that is being made is waited for. */
 int names_slaves(struct names *names, const char *name,
 	void (*found)(void *context, const char *slave), void *context, struct err *err);
 

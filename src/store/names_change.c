@@ -24,7 +24,9 @@ static int create(
 			       ? err_set(err, ERR_EXISTS, "there is a %s already", new->name)
 			       : -1;
 	file.number = db_last_id(link->db);
-	return names_content_write(link, &file, 0, new->content, err);
+	if (names_content_write(link, &file, 0, new->content, err) != 0)
+		return -1;
+	return new->wanted == NULL ? 0 : new->wanted(new->context, err);
 }
 
 int names_create(struct names *names, const struct names_new *new, struct err *err)

@@ -16,33 +16,46 @@ static int check_free(struct storage *storage, const struct file_id *slave, stru
 		       : err_set(err, ERR_EXISTS, "there is a %s already", slave->name);
 }
 
-/* The master may be deleted while its slave is on its way: who deletes everything that
- * was made of it looks for slaves after that, and finds this one or none. */
+struct master {
+	struct storage *storage;
+	struct file_id id;
+};
+
+/* It may be deleted while its slave is on its way: who deletes everything that was made
+ * of it looks for slaves after that, and finds this one or it is never seen. */
+static int is_there(void *context, struct err *err)
+{
+	const struct master *master = context;
+	struct storage_found found;
+
+	return storage_find(master->storage, &master->id, &found, err);
+}
+
 int storage_upload_slave(
 	struct storage *storage, struct net_request *request, struct buf *reply, struct err *err)
 {
 	struct fdfs_slave_request asked;
-	struct file_id master, own, slave;
+	struct master master = { .storage = storage };
+	struct file_id own, slave;
 	struct fdfs_file_request file;
-	struct storage_found found;
 	struct names_new new;
 
-	if (storage_read_slave(&storage->limits, request->body, &asked, &master, &slave, err) !=
+	if (storage_read_slave(&storage->limits, request->body, &asked, &master.id, &slave, err) !=
 			0 ||
-		storage_find(storage, &master, &found, err) != 0 ||
-		storage_own_id(storage, &master, &own, err) != 0 ||
+		is_there(&master, err) != 0 ||
+		storage_own_id(storage, &master.id, &own, err) != 0 ||
 		check_free(storage, &slave, err) != 0 ||
 		storage_room(storage, slave.path, asked.content.len, err) != 0)
 		return -1;
 	new = (struct names_new){
-		.name = slave.name, .master = own.name, .content = asked.content
+		.name = slave.name,
+		.master = own.name,
+		.content = asked.content,
+		.wanted = is_there,
+		.context = &master,
 	};
 	if (names_create(storage_names(storage, &slave), &new, err) != 0)
 		return -1;
-	if (storage_find(storage, &master, &found, err) != 0) {
-		names_remove(storage_names(storage, &slave), slave.name, NULL);
-		return -1;
-	}
 	file.name = span_of(slave.name, slave.name_len);
 	memcpy(file.group, slave.group, sizeof file.group);
 	fdfs_put_upload_reply(reply, &file);

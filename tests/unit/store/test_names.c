@@ -5,6 +5,7 @@
 #include "store_kit.h"
 #include "unit.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -473,6 +474,49 @@ TEST(a_kill_cuts_no_change_in_half)
 		names_close(names);
 	}
 	free(bytes);
+}
+
+static pthread_t lister;
+static char listed[200];
+
+static void *list_slaves(void *context)
+{
+	(void)context;
+	snprintf(listed, sizeof listed, "%s", slaves(MASTER));
+	return NULL;
+}
+
+/* From the answer on, whoever deletes the master asks for slaves. */
+static int wanted(void *context, struct err *why)
+{
+	bool *is_there = context;
+
+	has_not("a");
+	if (!*is_there)
+		return err_set(why, ERR_GONE, "the master is gone");
+	pthread_create(&lister, NULL, list_slaves, NULL);
+	return 0;
+}
+
+TEST(a_slave_whose_master_goes_is_never_seen_or_listed)
+{
+	bool master = false;
+	struct names_new new = {
+		.name = "a", .master = MASTER, .wanted = wanted, .context = &master
+	};
+
+	start();
+	assert_int_equal(names_create(names, &new, &err), -1);
+	assert_int_equal(err.code, ERR_GONE);
+	has_not("a");
+	assert_string_equal(slaves(MASTER), "");
+	master = true;
+	new.content = span_of(kit_bytes(4 << 20, 3), 4 << 20);
+	assert_int_equal(names_create(names, &new, &err), 0);
+	assert_int_equal(pthread_join(lister, NULL), 0);
+	assert_string_equal(listed, "a ");
+	free((void *)(uintptr_t) new.content.data);
+	names_close(names);
 }
 
 /* Whoever is called may take long: with a reader that stays for so long the log of the
