@@ -36,6 +36,8 @@ struct storage_settings {
 	int64_t volume_size;         /* greatest size of one volume */
 	int64_t preallocate;         /* by how much a volume file is grown at a time */
 	int64_t punch_delay;         /* from delete until the blocks go back to the file system */
+	int64_t scrub_rate;          /* bytes a second; 0: no scrub */
+	int64_t scrub_every;         /* from the start of a pass to that of the next */
 	int64_t reserved_space;      /* bytes that stay free on each store path's disk */
 	int64_t max_file_size;
 	int64_t upload_memory; /* for contents on their way in, all connections together */

@@ -109,6 +109,12 @@ static const struct conf_key keys[] = {
 		"By how much a volume file is grown at a time."),
 	STORAGE_LIMITED(punch_delay, DURATION, "60s", 0, 30 * (int64_t)DAY,
 		"Time from a deletion until the blocks go back to the file system."),
+	STORAGE_LIMITED(scrub_rate, SIZE, "4M", 0, T,
+		"Bytes a second at which it reads and checks everything it has, in the background; "
+		"0: it does not."),
+	STORAGE_LIMITED(scrub_every, DURATION, "30d", SECOND, 3660 * (int64_t)DAY,
+		"Time from the start of such a check to that of the next; one that takes longer is "
+		"followed by the next."),
 	STORAGE_LIMITED(reserved_space, SIZE, "1G", 0, 1024 * T,
 		"Bytes that stay free on the disk of each store path."),
 	STORAGE_LIMITED(max_file_size, SIZE, "64M", K, G, "Greatest file that is taken in."),

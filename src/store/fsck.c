@@ -1,8 +1,10 @@
 #include "store/fsck.h"
 
+#include "core/clock.h"
 #include "core/disk.h"
 #include "store/engine.h"
 #include "store/fsck_names.h"
+#include "store/quarantine.h"
 #include "store/volume_change.h"
 #include "store/volume_list.h"
 #include "store/volume_walk.h"
@@ -19,6 +21,7 @@ struct run {
 	struct volume *volume;
 	uint64_t volume_start; /* bytes_read before this volume */
 	bool stop;
+	struct quarantine list;              /* of the store path */
 	struct record erased[ERASE_AT_ONCE]; /* not noted as erased yet */
 	size_t erased_count;
 };
@@ -94,6 +97,7 @@ static bool take(void *context, const struct walk_found *found)
 {
 	struct run *run = context;
 	struct fsck_totals *totals = run->totals;
+	char where[QUARANTINE_WHERE_MAX];
 
 	switch (found->what) {
 	case WALK_PICTURE:
@@ -108,6 +112,8 @@ static bool take(void *context, const struct walk_found *found)
 	case WALK_CORRUPT:
 		totals->corrupt++;
 		tell_failure(run, &found->err);
+		quarantine_where(run->volume->number, found->offset, where);
+		quarantine_note(&run->list, clock_unix(), where, found->err.text);
 		break;
 	case WALK_TORN:
 		totals->torn++;
@@ -195,11 +201,17 @@ static int check_store(struct run *run, const struct volume_store *store, struct
 		if (lock < 0)
 			return -1;
 	}
+	if (quarantine_read(&run->list, store->folder, &why) != 0)
+		tell(run, store->folder, &why);
 	for (int number = -1;
 		!run->stop && (number = volume_list_next(store->folder, number)) >= 0;)
 		check_volume(run, store, (uint16_t)number);
 	if (!run->stop)
 		fsck_names(run->fsck, store, run->totals);
+	run->totals->quarantined += run->list.count;
+	if (run->fsck->repair && quarantine_write(&run->list, store->folder, &why) != 0)
+		tell(run, store->folder, &why);
+	quarantine_fini(&run->list);
 	if (lock >= 0)
 		disk->close(lock);
 	return 0;

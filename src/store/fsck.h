@@ -2,8 +2,8 @@
  *
  * Reads the volumes of all store paths from front to back, beside a running server if
  * nothing is to be repaired.  Repairs take nothing away that anybody can still get:
- * they erase what was deleted, and write heads and end marks anew whose content is
- * known from elsewhere. */
+ * they erase what was deleted, write heads and end marks anew whose content is known from
+ * elsewhere, and put what does not match on the quarantine list. */
 #pragma once
 
 #include "core/err.h"
@@ -26,6 +26,7 @@ struct fsck_totals {
 	uint64_t repaired;                 /* of those, by this run */
 	uint64_t names, name_bytes;        /* files in names.db that can be got */
 	uint64_t metadata, stray_metadata; /* names that have some; of those, of deleted pictures */
+	uint64_t quarantined;              /* on the lists, see quarantine.h */
 	uint64_t bytes, bytes_read;        /* of all volume files; walked so far */
 };
 

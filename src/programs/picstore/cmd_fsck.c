@@ -64,6 +64,7 @@ static void print_totals_json(const struct check *check, const struct fsck_total
 		{ "name_bytes", totals->name_bytes },
 		{ "metadata", totals->metadata },
 		{ "stray_metadata", totals->stray_metadata },
+		{ "quarantined", totals->quarantined },
 		{ "bytes", totals->bytes },
 	};
 	json_t *line = json_object();
@@ -103,6 +104,7 @@ static void print_totals(const struct check *check, const struct fsck_totals *to
 	print_figure("damaged heads", totals->heads);
 	print_figure("damaged ends", totals->ends);
 	print_figure("repaired", totals->repaired);
+	print_figure("on the quarantine list", totals->quarantined);
 	putchar('\n');
 }
 

@@ -8,6 +8,7 @@
 #include "service/service.h"
 #include "store/engine.h"
 #include "store/names.h"
+#include "store/scrub.h"
 
 struct storage {
 	struct storage_limits limits;
@@ -29,6 +30,7 @@ struct storage {
 	struct names
 		*names[ENGINE_ANY_PATH]; /* of each store path, if limits.no_names is not set */
 	struct storage_http *http;       /* NULL: it is not configured */
+	struct scrub *scrub;       /* NULL: it is not configured, or keeps no volumes */
 	struct storage_report *report;
 	_Atomic int64_t full_ms; /* when the engine was full; clock_mono_ms() */
 	bool engine_fails;       /* as the loop last saw it */

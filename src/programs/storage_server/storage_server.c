@@ -63,6 +63,8 @@ struct service_counter storage_counters[STORAGE_COUNTERS] = {
 	[STORAGE_BROKEN] = COUNTER("broken", false, "connections ended within a request"),
 	[STORAGE_HTTP_CONNECTIONS] = COUNTER("http_connections", true, "open HTTP connections"),
 	[STORAGE_HTTP_TIMEOUTS] = COUNTER("http_timeouts", false, "HTTP connections cut, too slow"),
+	[STORAGE_SCRUBBED] = COUNTER("scrubbed", false, "bytes checked in the background"),
+	[STORAGE_QUARANTINED] = COUNTER("quarantined", true, "places that do not match"),
 #define HTTP(figure, name, help) [STORAGE_HTTP_FIGURES + figure] = COUNTER(name, false, help)
 	HTTP(DELIVERY_PICTURES, "http_pictures", "pictures sent over HTTP, parts included"),
 	HTTP(DELIVERY_BYTES, "http_bytes_out", "bytes of pictures sent over HTTP"),
@@ -354,6 +356,38 @@ static int open_names(struct storage *storage, struct err *err)
 	return 0;
 }
 
+static void on_damage(void *context, const char *path, const char *where, const char *reason)
+{
+	(void)context;
+	if (where == NULL)
+		log_error("scrub of %s: %s", path, reason);
+	else
+		log_alarm("%s/%s: %s (noted in %s/quarantine)", path, where, reason, path);
+}
+
+static int start_scrub(struct storage *storage, struct err *err)
+{
+	const struct storage_settings *own = storage->own;
+	const struct scrub_conf conf = {
+		.group = own->group,
+		.paths = own->store_path.items,
+		.path_count = own->store_path.count,
+		.names = storage->names,
+		.rate = (uint64_t)own->scrub_rate,
+		.every_s = own->scrub_every / 1000,
+		.now = clock_unix,
+		.found = on_damage,
+		.context = storage,
+		.checked = &storage_counters[STORAGE_SCRUBBED].value,
+		.quarantined = &storage_counters[STORAGE_QUARANTINED].value,
+	};
+
+	if (own->scrub_rate == 0 || own->engine != STORAGE_ENGINE_VOLUME)
+		return 0;
+	storage->scrub = scrub_start(&conf, err);
+	return storage->scrub == NULL ? -1 : 0;
+}
+
 static void count_troubles(struct fdfs_troubles *troubles)
 {
 	troubles->counters[NET_REFUSED] = &storage_counters[STORAGE_REFUSED].value;
@@ -431,6 +465,8 @@ int storage_open(struct service_context *context, struct err *err)
 		return -1;
 	log_info("group %s at %s:%u, source %s in ids", storage->limits.group, storage->address.ip,
 		storage->address.port, storage->source_text);
+	if (start_scrub(storage, err) != 0)
+		return -1;
 	storage->report = storage_report_start(&report, err);
 	return storage->report == NULL ? -1 : 0;
 }
@@ -478,6 +514,7 @@ void storage_close(struct service_context *context)
 	net_timer_free(storage->timer);
 	net_loop_free(storage->loop);
 	storage_http_free(storage->http);
+	scrub_stop(storage->scrub);
 	engine_close(storage->engine);
 	for (size_t i = 0; i < storage->limits.path_count; i++)
 		names_close(storage->names[i]);

@@ -1,0 +1,211 @@
+#include "store/fsck.h"
+#include "store/quarantine.h"
+#include "store/record.h"
+#include "store/scrub.h"
+#include "store_kit.h"
+#include "unit.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utime.h>
+
+enum { PICTURES = 12, FLIPS = 3000, SEED = 20261122 };
+
+static const size_t sizes[PICTURES] = { 1, 368, 369, 512, 900, 4096, 5000, 7777, 10000, 13, 100,
+	2000 };
+
+static struct kit kit;
+static struct file_id ids[PICTURES];
+static char file[512];
+static uint64_t problems;
+
+static void count_problem(void *context, const char *where, const struct err *err)
+{
+	(void)context;
+	(void)where;
+	(void)err;
+	problems++;
+}
+
+static void fill(void)
+{
+	kit_init(&kit, 1);
+	kit_open(&kit, "volume");
+	for (size_t i = 0; i < PICTURES; i++)
+		ids[i] = kit_put(&kit, sizes[i], (unsigned)i);
+	kit_volume_file(&kit, &ids[0], file);
+}
+
+/* Does fsck find anything? */
+static bool is_found(void)
+{
+	const struct fsck fsck = {
+		.group = kit.conf.group,
+		.paths = kit.conf.paths,
+		.path_count = kit.conf.path_count,
+		.problem = count_problem,
+	};
+	struct fsck_totals totals;
+	struct err err;
+
+	problems = 0;
+	assert_int_equal(fsck_run(&fsck, &totals, &err), 0);
+	return problems > 0;
+}
+
+/* Is this byte of the volume one that says something?  docs/volume-format.md lists those
+ * that do not: in front of the first record all but head and copy, and the zeros between a
+ * content and its end mark. */
+static bool counts(off_t at)
+{
+	const off_t first = VOLUME_FIRST_SPOT * RECORD_BLOCK;
+	const off_t copy = VOLUME_HEAD_COPY * RECORD_BLOCK;
+
+	if (at < first)
+		return at < RECORD_BLOCK || (at >= copy && at < copy + RECORD_BLOCK);
+	for (size_t i = 0; i < PICTURES; i++) {
+		off_t start = (off_t)ids[i].random * RECORD_BLOCK;
+		off_t end = start + (off_t)record_room(sizes[i]) * RECORD_BLOCK;
+
+		if (at >= start && at < end)
+			return at < start + RECORD_HEADER_LEN + (off_t)sizes[i] ||
+			       at >= end - RECORD_END_LEN;
+	}
+	return false;
+}
+
+static void flip(off_t at, uint8_t bits)
+{
+	FILE *volume = fopen(file, "r+b");
+	int byte;
+
+	assert_non_null(volume);
+	assert_int_equal(fseeko(volume, at, SEEK_SET), 0);
+	byte = fgetc(volume);
+	assert_int_not_equal(byte, EOF);
+	assert_int_equal(fseeko(volume, at, SEEK_SET), 0);
+	fputc(byte ^ bits, volume);
+	assert_int_equal(fclose(volume), 0);
+}
+
+TEST(a_byte_flipped_anywhere_is_found_and_never_served)
+{
+	off_t end;
+
+	fill();
+	end = (off_t)(ids[PICTURES - 1].random + record_room(sizes[PICTURES - 1])) * RECORD_BLOCK;
+	assert_false(is_found());
+	srandom(SEED);
+	for (int i = 0; i < FLIPS; i++) {
+		off_t at = random() % end;
+		uint8_t bits = (uint8_t)(1 + random() % 255);
+
+		flip(at, bits);
+		if (counts(at) != is_found())
+			fail_msg("flip %d at %lld with %u", i, (long long)at, bits);
+		/* Each picture comes with its own bytes or not at all. */
+		for (size_t n = 0; n < PICTURES; n++)
+			if (kit_get_code(&kit, &ids[n]) == ERR_NONE)
+				kit_expect(&kit, &ids[n], sizes[n], (unsigned)n);
+		flip(at, bits);
+	}
+	assert_false(is_found());
+	kit_close(&kit);
+}
+
+/* ---- the scrub ---- */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t told = PTHREAD_COND_INITIALIZER;
+static char told_where[QUARANTINE_WHERE_MAX];
+static _Atomic int64_t checked, quarantined;
+
+static void on_found(void *context, const char *path, const char *where, const char *reason)
+{
+	(void)context;
+	(void)path;
+	(void)reason;
+	pthread_mutex_lock(&lock);
+	snprintf(told_where, sizeof told_where, "%s", where == NULL ? "error" : where);
+	pthread_cond_signal(&told);
+	pthread_mutex_unlock(&lock);
+}
+
+static int64_t fixed_now(void)
+{
+	return 1795000000;
+}
+
+static struct names *names[1];
+
+static struct scrub *start(void)
+{
+	const struct scrub_conf conf = {
+		.group = kit.conf.group,
+		.paths = kit.conf.paths,
+		.path_count = 1,
+		.names = names,
+		.rate = 1 << 30,
+		.every_s = 1000,
+		.now = fixed_now,
+		.found = on_found,
+		.checked = &checked,
+		.quarantined = &quarantined,
+	};
+	struct scrub *scrub;
+	struct err err;
+
+	names[0] = names_open(kit.conf.paths[0], false, fixed_now, &err);
+	assert_non_null(names[0]);
+	scrub = scrub_start(&conf, &err);
+	assert_non_null(scrub);
+	return scrub;
+}
+
+TEST(the_scrub_puts_what_does_not_match_on_the_list)
+{
+	const struct utimbuf long_ago = { 1000000000, 1000000000 };
+	struct quarantine list;
+	struct scrub *scrub;
+	char where[QUARANTINE_WHERE_MAX];
+	struct err err;
+
+	fill();
+	flip((off_t)ids[PICTURES - 1].random * RECORD_BLOCK + RECORD_HEADER_LEN + 5, 1);
+	assert_int_equal(utime(file, &long_ago), 0);
+	quarantine_where(
+		ids[PICTURES - 1].dir, (uint64_t)ids[PICTURES - 1].random * RECORD_BLOCK, where);
+	scrub = start();
+	pthread_mutex_lock(&lock);
+	while (told_where[0] == '\0')
+		pthread_cond_wait(&told, &lock);
+	pthread_mutex_unlock(&lock);
+	scrub_stop(scrub);
+	names_close(names[0]);
+	assert_string_equal(told_where, where);
+	assert_int_equal(quarantined, 1);
+	assert_true(checked > 0);
+	assert_int_equal(quarantine_read(&list, kit.conf.paths[0], &err), 0);
+	assert_int_equal(list.count, 1);
+	assert_string_equal(list.entries[0].where, where);
+	assert_non_null(strstr(list.entries[0].reason, "does not match"));
+	quarantine_fini(&list);
+	assert_int_equal(kit_get_code(&kit, &ids[PICTURES - 1]), ERR_CORRUPT);
+	kit_close(&kit);
+}
+
+TEST(what_is_right_again_leaves_the_list)
+{
+	struct quarantine list = { 0 };
+
+	assert_true(quarantine_note(&list, 100, "data/00/00.vol@8192", "a\tb\nc"));
+	assert_true(quarantine_note(&list, 100, "names.db@x", "reason"));
+	assert_false(quarantine_note(&list, 200, "names.db@x", "reason"));
+	assert_string_equal(list.entries[0].reason, "a?b?c");
+	quarantine_forget_before(&list, 150);
+	assert_int_equal(list.count, 1);
+	assert_string_equal(list.entries[0].where, "names.db@x");
+	quarantine_fini(&list);
+}
