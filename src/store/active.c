@@ -159,6 +159,10 @@ int active_open(struct active *active, struct err *err)
 	active->volume = volume_open(&active->store, (uint16_t)number, &why);
 	if (active->volume == NULL && why.code != ERR_CORRUPT)
 		return err_set(err, why.code, "%s", why.text);
+	if (active->volume != NULL && volume_keep(&active->store, (uint16_t)number, err) != 0) {
+		leave(active);
+		return -1;
+	}
 	/* Behind what is damaged nothing is put; the next volume is sound. */
 	if (active->volume == NULL || find_tail(active, &why) != 0) {
 		leave(active);

@@ -244,6 +244,19 @@ static int make_folders(
 	return 0;
 }
 
+int volume_keep(const struct volume_store *store, uint16_t number, struct err *err)
+{
+	char path[VOLUME_PATH_MAX];
+
+	if (sync_folder(store->folder, err) != 0)
+		return -1;
+	snprintf(path, sizeof path, "%s/data", store->folder);
+	if (sync_folder(path, err) != 0)
+		return -1;
+	snprintf(path, sizeof path, "%s/data/%02X", store->folder, number >> 8);
+	return sync_folder(path, err);
+}
+
 struct volume *volume_create(
 	const struct volume_store *store, uint16_t number, int64_t now, struct err *err)
 {

@@ -54,6 +54,9 @@ struct volume *volume_open(const struct volume_store *store, uint16_t number, st
 struct volume *volume_create(
 	const struct volume_store *store, uint16_t number, int64_t now, struct err *err);
 
+/* Be sure that a volume's name stays: who made it may have been cut off before that. */
+int volume_keep(const struct volume_store *store, uint16_t number, struct err *err);
+
 struct volume *volume_ref(struct volume *volume);
 void volume_unref(struct volume *volume); /* NULL is fine */
 

@@ -205,7 +205,6 @@ int volume_last_batch(struct volume *volume, uint64_t tail, uint32_t *spot, stru
 {
 	struct record record;
 
-	*spot = (uint32_t)(tail / RECORD_BLOCK);
 	for (uint64_t end = tail, start; end > OFFSET(VOLUME_FIRST_SPOT); end = start) {
 		ssize_t len;
 
@@ -225,5 +224,6 @@ int volume_last_batch(struct volume *volume, uint64_t tail, uint32_t *spot, stru
 			return 0;
 		}
 	}
+	*spot = VOLUME_FIRST_SPOT; /* whatever there is, is of the first batch */
 	return 0;
 }

@@ -1,8 +1,8 @@
 #include "store/writer.h"
 
 #include "core/clock.h"
-#include "store/active.h"
 #include "core/disk.h"
+#include "store/active.h"
 #include "store/eraser.h"
 #include "store/volume_change.h"
 #include "store/volume_list.h"
@@ -269,6 +269,17 @@ static void flush_error(const struct volume *volume, struct err *err)
 		err->code = ERR_IO;
 }
 
+/* After a flush that failed: what was unmade is to look so after a crash too, when this is
+ * not the newest volume any more and nobody looks for torn records in it.  Nothing is
+ * promised, whether it works or not. */
+static void flush_unmade(struct volume *volume)
+{
+	if (volume->flush_errno == 0 || !volume->dirty)
+		return;
+	volume_flush(volume, NULL);
+	volume->dirty = false; /* once */
+}
+
 static void finish_puts(struct writer *writer)
 {
 	size_t count = writer->staged_count;
@@ -281,6 +292,8 @@ static void finish_puts(struct writer *writer)
 			unmake(staged);
 		}
 	}
+	for (size_t i = 0; i < count; i++)
+		flush_unmade(writer->staged[i].volume);
 	writer->staged_count = writer->staged_from = 0;
 	writer->first_volume = NULL;
 	for (size_t i = 0; i < count; i++) {

@@ -35,7 +35,8 @@ static int fault(const char *name, const int *errors)
 }
 
 static const int reading[] = { EIO, EINTR, SHORT, ENOMEM, 0 };
-static const int writing[] = { EIO, ENOSPC, EINTR, SHORT, EDQUOT, 0 };
+static const int writing[] = { EIO, ENOSPC, EINTR, EDQUOT, SHORT, 0 };
+static const int writing_whole[] = { EIO, ENOSPC, EINTR, EDQUOT, 0 };
 static const int naming[] = { EIO, ENOSPC, EROFS, 0 };
 static const int flushing[] = { EIO, 0 };
 static const int asking[] = { EIO, ENOMEM, 0 };
@@ -74,16 +75,28 @@ static ssize_t faulty_preadv2(int fd, const struct iovec *iov, int count, off_t 
 	return error != 0 ? -1 : sim_ops.preadv2(fd, iov, count, offset, flags);
 }
 
+/* Linux writes by pages, and a write inside of one is not cut: so a short one ends at the
+ * border of a sector, which is the worst that is left. */
 static ssize_t faulty_pwritev(int fd, const struct iovec *iov, int count, off_t offset)
 {
-	int error = fault("pwritev", writing);
+	off_t border = (offset / SIM_SECTOR + 1) * SIM_SECTOR, end = offset;
+	size_t left = (size_t)(border - offset);
 	struct iovec part;
+	ssize_t put, all = 0;
+	int error;
 
-	if (error == SHORT && count > 0) {
-		part = half(iov);
-		return sim_ops.pwritev(fd, &part, 1, offset);
+	for (int i = 0; i < count; i++)
+		end += (off_t)iov[i].iov_len;
+	error = fault("pwritev", end > border ? writing : writing_whole);
+	if (error != SHORT)
+		return error != 0 ? -1 : sim_ops.pwritev(fd, iov, count, offset);
+	for (; left > 0; iov++) {
+		part = (struct iovec){ iov->iov_base, iov->iov_len < left ? iov->iov_len : left };
+		put = sim_ops.pwritev(fd, &part, 1, offset + all);
+		all += put;
+		left -= (size_t)put;
 	}
-	return error != 0 ? -1 : sim_ops.pwritev(fd, iov, count, offset);
+	return all;
 }
 
 static ssize_t faulty_write(int fd, const void *data, size_t len)
