@@ -273,7 +273,9 @@ int upload_open(struct service_context *context, struct err *err)
 			.connect_timeout_ms = settings->connect_timeout,
 			.network_timeout_ms = settings->network_timeout,
 			.patience_ms = settings->patience,
-			.repeat_uploads = true, /* nobody has the first one's id */
+			/* The first one may be stored after all, under an id that nobody got;
+			 * where photos are kept, no picture may be without one. */
+			.repeat_uploads = settings->upload_metadata[0] == '\0',
 			.max_file_size = (size_t)settings->max_picture_bytes,
 			.idle_connections = (size_t)settings->upload_threads,
 		},
