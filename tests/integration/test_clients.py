@@ -90,11 +90,13 @@ class Installed:
         atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
         subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--quiet", "--destdir",
                         self.folder, "--tags", "runtime,devel"], check=True, capture_output=True)
-        flags = self.pkg_config("--cflags", "--libs")
+        flags = self.pkg_config("--cflags", "--libs").split()
+        flags += os.environ.get("PICSTORE_CFLAGS", "").split()
+        found_at = next(self.folder.glob("**/libpicstore.so.0")).parent
         self.program = self.folder / "clients"
-        subprocess.run(["cc", "-std=c99", "-Wall", "-Wextra", "-Werror", *os.environ.get("PICSTORE_CFLAGS", "").split(), "-o", self.program,
-                        TREE / "tests/integration/clients.c", *flags.split()], check=True)
-        self.library = next(self.folder.glob("**/libpicstore.so.0")).parent
+        subprocess.run(["cc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-o", self.program,
+                        TREE / "tests/integration/clients.c", *flags, f"-Wl,-rpath,{found_at}"],
+                       check=True)
 
     def pkg_config(self, *options):
         pc = next(self.folder.glob("**/libpicstore.pc")).parent
@@ -124,8 +126,7 @@ class Library(Python):
 
     def run(self, *words):
         done = subprocess.run([self.installed.program, self.address, *map(str, words)], check=False,
-                              text=True, capture_output=True, timeout=60,
-                              env={**os.environ, "LD_LIBRARY_PATH": str(self.installed.library)})
+                              text=True, capture_output=True, timeout=60)
         if done.returncode:
             assert done.returncode == 1, done
             raise Refused(int(done.stdout.split()[0]))

@@ -120,9 +120,9 @@ TEST(preamble_epilogue_and_blanks_are_passed_over)
 TEST(a_line_that_only_begins_like_the_boundary_is_data)
 {
 	assert_int_equal(read_text("--XX\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n"
-				   "1\r\n--XXX\r\n--XX-\r\n-XX\r\n--X\r\n\r\n--XX--"),
+				   "1\r\n--XXY\r\n--XX-\r\n-XX\r\n--X\r\n\r\n--XX--"),
 		1);
-	assert_data(&parts[0], "a", "1\r\n--XXX\r\n--XX-\r\n-XX\r\n--X\r\n");
+	assert_data(&parts[0], "a", "1\r\n--XXY\r\n--XX-\r\n-XX\r\n--X\r\n");
 }
 
 TEST(a_form_that_was_cut_off_is_refused)
