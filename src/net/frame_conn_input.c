@@ -4,10 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-	SLOWEST_BYTES_PER_MS = 16, /* 16 KB/s: who sends a body slower is cut off */
-	OUT_FULL = 256 << 10,      /* unsent bytes over which no further package is begun */
-};
+enum { OUT_FULL = 256 << 10 }; /* unsent bytes over which no further package is begun */
 
 static void begin(struct frame_conn *conn)
 {
@@ -33,7 +30,7 @@ static void expect_body(struct frame_conn *conn, uint32_t len)
 {
 	conn->waiting = false;
 	frame_conn_expect(conn, conn->server->conf.timeout_ms);
-	conn->deadline_last = conn->deadline + len / SLOWEST_BYTES_PER_MS;
+	conn->deadline_last = conn->deadline + len / NET_SLOWEST_BYTES_PER_MS;
 	if (conn->coming != NULL)
 		conn->coming->place.since = frame_conn_now(conn);
 }

@@ -1,13 +1,4 @@
-/* net_conn.h - one connection of a net_server.
- *
- *     HEADER ──► WAITING ──► BODY ──► ANSWERING ──► WRITING ──┐
- *       ▲  └───► DRAIN ───────────────►┘  │                   │
- *       │                                 └──► (closed)       │
- *       └─────────────────────────────────────────────────────┤
- *                                             LINGER ◄────────┘  if it is to close
- *
- * LINGER: all is said; what the peer still sends is read and forgotten for a moment,
- * since closing over unread bytes would reset the connection and take the reply along. */
+/* net_conn.h - one connection of a net_server. */
 #pragma once
 
 #include "net/net_budget.h"

@@ -8,7 +8,10 @@
 #include <stdbool.h>
 #include <uv.h>
 
-enum { NET_SCRATCH = 16384 };
+enum {
+	NET_SCRATCH = 16384,
+	NET_SLOWEST_BYTES_PER_MS = 16, /* 16 KB/s: who sends or takes slower is cut off */
+};
 
 /* Something that other threads hand to the loop. */
 struct net_post {
