@@ -35,8 +35,7 @@ static unsigned tell(const char *query)
 static void start(struct kit *kit)
 {
 	tell("clear=1&exclusive=honours");
-	kit_init(kit, 1);
-	kit_open(kit, "s3");
+	kit_start(kit, "s3");
 	tell("what=none&method=ANY&times=0");
 }
 

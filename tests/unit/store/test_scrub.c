@@ -1,4 +1,3 @@
-#include "store/fsck.h"
 #include "store/quarantine.h"
 #include "store/record.h"
 #include "store/scrub.h"
@@ -19,20 +18,10 @@ static const size_t sizes[PICTURES] = { 1, 368, 369, 512, 900, 4096, 5000, 7777,
 static struct kit kit;
 static struct file_id ids[PICTURES];
 static char file[512];
-static uint64_t problems;
-
-static void count_problem(void *context, const char *where, const struct err *err)
-{
-	(void)context;
-	(void)where;
-	(void)err;
-	problems++;
-}
 
 static void fill(void)
 {
-	kit_init(&kit, 1);
-	kit_open(&kit, "volume");
+	kit_start(&kit, "volume");
 	for (size_t i = 0; i < PICTURES; i++)
 		ids[i] = kit_put(&kit, sizes[i], (unsigned)i);
 	kit_volume_file(&kit, &ids[0], file);
@@ -41,17 +30,9 @@ static void fill(void)
 /* Does fsck find anything? */
 static bool is_found(void)
 {
-	const struct fsck fsck = {
-		.group = kit.conf.group,
-		.paths = kit.conf.paths,
-		.path_count = kit.conf.path_count,
-		.problem = count_problem,
-	};
-	struct fsck_totals totals;
-	struct err err;
+	int problems;
 
-	problems = 0;
-	assert_int_equal(fsck_run(&fsck, &totals, &err), 0);
+	kit_fsck(&kit, false, &problems);
 	return problems > 0;
 }
 
