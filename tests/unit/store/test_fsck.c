@@ -4,7 +4,10 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
+
+enum { SECRET_AT = 48 }; /* in the head, see record.h */
 
 TEST(fsck_counts_what_is_right)
 {
@@ -116,4 +119,59 @@ TEST(fsck_repairs_nothing_under_a_running_writer)
 	assert_int_equal(fsck_run(&fsck, &totals, &err), -1);
 	assert_int_equal(err.code, ERR_BUSY);
 	kit_close(&kit);
+}
+
+/* Put a record of this engine's at block `spot`, as if its content were behind it. */
+static struct file_id forge(struct kit *kit, const struct file_id *model, uint32_t spot)
+{
+	struct file_id id = *model;
+	uint64_t room = record_room(id.size) * RECORD_BLOCK;
+	uint8_t secret[RECORD_SECRET_LEN], *bytes = calloc(1, room);
+	struct record_key key;
+	struct record record;
+
+	id.random = spot;
+	assert_true(file_id_make(&id, 7));
+	kit_read(kit, &id, SECRET_AT, secret, sizeof secret);
+	record_key_init(&key, secret);
+	record_of_picture(&record, &id);
+	record_encode(&record, &key, bytes);
+	kit_read(kit, model, kit_offset(model) + RECORD_HEADER_LEN, bytes + RECORD_HEADER_LEN,
+		id.size);
+	record_end_encode(&record, &key, bytes + room - RECORD_END_LEN);
+	kit_write(kit, &id, kit_offset(&id), bytes, room);
+	free(bytes);
+	return id;
+}
+
+TEST(a_record_in_the_last_block_of_one_that_has_no_end_mark_is_found_and_left_alone)
+{
+	enum { FULL = 2 * RECORD_BLOCK - RECORD_HEADER_LEN }; /* the end mark is alone in block 3 */
+	struct fsck_totals totals;
+	struct file_id model, full, inside;
+	struct kit kit;
+	int problems;
+
+	kit_start(&kit, "volume");
+	model = kit_put(&kit, 1000, 1);
+	full = kit_put(&kit, FULL, 2);
+	kit_close(&kit);
+	assert_int_equal(record_room(FULL), 3);
+	inside = forge(&kit, &model, full.random + 2);
+	totals = kit_fsck(&kit, true, &problems);
+	assert_int_equal(problems, 0);
+	assert_int_equal(totals.pictures, 3);
+	assert_int_equal(totals.ends, 0);
+	assert_int_equal(totals.unknown_bytes, 0);
+	kit.conf.punch_delay_ms = 0;
+	kit_open(&kit, "volume"); /* nor does a start write an end mark there */
+	kit_expect(&kit, &full, FULL, 2);
+	kit_expect(&kit, &inside, 1000, 1);
+	assert_int_equal(kit_remove(&kit, &full), ERR_NONE);
+	kit_open(&kit, "volume"); /* erased */
+	kit_expect(&kit, &inside, 1000, 1);
+	kit_close(&kit);
+	totals = kit_fsck(&kit, false, &problems);
+	assert_int_equal(problems, 0);
+	assert_int_equal(totals.pictures, 2);
 }
