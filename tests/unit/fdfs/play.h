@@ -1,111 +1,40 @@
-/* play.h - servers that answer as FastDFS's do, by a script. */
+/* play.h - servers that answer as FastDFS's do, by a script, and a client that asks them. */
 #pragma once
 
-#include "core/crc32.h"
 #include "fake_server.h"
 #include "fdfs/client.h"
 #include "fdfs/proto.h"
 #include "unit.h"
 
-#include <stdio.h>
+#include <errno.h>
 #include <string.h>
 
-static const char picture[] = "not really a picture, but bytes all the same";
-enum { PICTURE_LEN = sizeof picture - 1, CLEAR = 4096 };
+#define PLAY_PICTURE "not really a picture, but bytes all the same"
 
-static inline size_t whole(const uint8_t *bytes, size_t len)
-{
-	size_t all;
+enum { PLAY_PICTURE_LEN = sizeof PLAY_PICTURE - 1, PLAY_ANSWERS = 8 };
 
-	if (len < FDFS_HEADER_LEN)
-		return 0;
-	all = FDFS_HEADER_LEN + (size_t)fdfs_header_read(bytes).len;
-	return len < all ? 0 : all;
-}
+/* Of an ordinary picture with this content; crc 0: the content's own. */
+struct file_id play_id(const void *content, size_t len, uint32_t crc);
+struct file_id play_picture_id(void);
 
-static inline struct file_id id_of(const void *content, size_t len, uint32_t crc)
-{
-	struct file_id id = {
-		.group = "g01",
-		.source = { 127, 0, 0, 1 },
-		.time = 1548816825,
-		.size = len,
-		.crc = crc,
-		.ext = "jpg",
-	};
-
-	if (crc == 0)
-		id.crc = crc32_add(0, span_of(content, len));
-	assert_true(file_id_make(&id, 7));
-	return id;
-}
-
-static inline struct file_id picture_id(void)
-{
-	return id_of(picture, PICTURE_LEN, 0);
-}
-
-/* Answers, kept until the test ends. */
+/* A server, and what it will answer; kept until play_end. */
 struct play {
-	struct fake_answer answers[8];
-	struct buf bytes[8];
+	struct fake_answer answers[PLAY_ANSWERS];
+	struct buf bytes[PLAY_ANSWERS];
 	size_t count;
 	struct fake_server *server;
 };
 
-static inline struct fake_answer *add(struct play *play, uint8_t status, struct buf *body)
-{
-	struct buf *bytes = &play->bytes[play->count];
-	size_t begun;
+/* Add an answer; what is returned may be changed before play_start. */
+struct fake_answer *play_raw(struct play *play, struct fake_answer answer);
+struct fake_answer *play_status(struct play *play, uint8_t status);
+struct fake_answer *play_bytes(struct play *play, const void *data, size_t len);
+struct fake_answer *play_body(struct play *play, struct buf *body); /* which is freed */
 
-	buf_init(bytes, CLEAR);
-	begun = fdfs_begin(bytes, FDFS_REPLY, status);
-	if (body != NULL) {
-		buf_put_span(bytes, buf_span(body));
-		buf_fini(body);
-	}
-	fdfs_end(bytes, begun, 0);
-	play->answers[play->count] = (struct fake_answer){ .data = bytes->data, .len = bytes->len };
-	return &play->answers[play->count++];
-}
-
-static inline void start(struct play *play)
-{
-	play->server = fake_server_start(whole, play->answers, play->count);
-}
-
-static inline void end(struct play *play)
-{
-	if (play->server != NULL)
-		fake_server_stop(play->server);
-	for (size_t i = 0; i < play->count; i++)
-		buf_fini(&play->bytes[i]);
-	*play = (struct play){ 0 };
-}
-
-static int64_t patience_ms; /* of the clients that are made */
-static bool repeat_uploads;
-
-static inline struct fdfs_client *client_of(
-	const char *first, const char *second, int64_t network_ms)
-{
-	char *trackers[] = { (char *)(uintptr_t)first, (char *)(uintptr_t)second };
-	struct fdfs_client_conf conf = {
-		.trackers = trackers,
-		.tracker_count = second == NULL ? 1 : 2,
-		.connect_timeout_ms = 2000,
-		.network_timeout_ms = network_ms,
-		.patience_ms = patience_ms,
-		.repeat_uploads = repeat_uploads,
-		.max_file_size = 100000,
-		.idle_connections = 4,
-	};
-	struct err err;
-	struct fdfs_client *client = fdfs_client_new(&conf, &err);
-
-	assert_non_null(client);
-	return client;
-}
+/* A tracker's: one storage to read from, two of them, one to upload to (store path 3). */
+struct fake_answer *play_fetch(struct play *play, uint16_t port, enum fdfs_ip_width width);
+void play_fetch_both(struct play *play, uint16_t first, uint16_t second);
+void play_store(struct play *play, uint16_t port, enum fdfs_ip_width width);
 
 struct play_storage {
 	const char *id;
@@ -114,25 +43,35 @@ struct play_storage {
 	uint16_t port;
 };
 
-/* The tracker's list of the storages of a group. */
-static inline void add_storages(
-	struct play *play, const struct play_storage *storages, size_t count)
-{
-	struct buf body;
+/* A tracker's: the storages of a group. */
+void play_storages(struct play *play, const struct play_storage *storages, size_t count);
 
-	buf_init(&body, CLEAR);
-	for (size_t i = 0; i < count; i++) {
-		struct fdfs_storage_record record = {
-			.state = storages[i].state,
-			.ip = "127.0.0.1",
-			.port = storages[i].port,
-		};
+/* A storage's: figures of a file (5 bytes, time 9, CRC fedcba98, from ::1), and an id. */
+void play_info(struct play *play);
+void play_new_id(struct play *play, const struct file_id *id);
 
-		snprintf(record.id, sizeof record.id, "%s", storages[i].id);
-		if (storages[i].sync_source != NULL)
-			snprintf(record.sync_source, sizeof record.sync_source, "%s",
-				storages[i].sync_source);
-		fdfs_put_storage_record(&body, FDFS_LAYOUT_CURRENT, FDFS_IP_16, &record);
-	}
-	add(play, 0, &body);
-}
+/* Start the server; returns its port. */
+uint16_t play_start(struct play *play);
+void play_end(struct play *play);
+
+/* A client, its tracker, a storage, and another server that may be anything. */
+struct stage {
+	struct play tracker, storage, other;
+	const char *first_tracker; /* the client's, before `tracker`; NULL: none */
+	int64_t patience_ms;
+	bool repeat_uploads;
+	struct fdfs_client *client;
+	struct err err;
+};
+
+/* Start the tracker, and have the client that knows it. */
+void stage_meet(struct stage *stage, int64_t network_ms);
+
+/* The same with a tracker that always names the storage, which is started before. */
+void stage_up(struct stage *stage);
+
+/* End all that was started. */
+void stage_down(struct stage *stage);
+
+/* The body of the latest request that the storage had. */
+struct span stage_last_body(struct stage *stage, uint8_t bytes[4096]);

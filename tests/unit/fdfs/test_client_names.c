@@ -2,35 +2,10 @@
 
 #include "play.h"
 
-#include <errno.h>
+#include <stdio.h>
 
 static const char log_name[] = "g01/M00/00/00/fwAAAmsC23SEZwdaAAAAAMv1Ohw705.log";
-static struct play tracker, storage;
-static struct fdfs_client *client;
-static struct err err;
-
-/* A tracker that always names one storage, and a client. */
-static void stage_up(void)
-{
-	struct fdfs_route route = { .group = "g01", .count = 1, .to = { { "127.0.0.1", 0 } } };
-	struct buf body;
-
-	start(&storage);
-	route.to[0].port = fake_server_port(storage.server);
-	buf_init(&body, CLEAR);
-	fdfs_put_fetch(&body, FDFS_IP_16, &route);
-	add(&tracker, 0, &body);
-	start(&tracker);
-	client = client_of(fake_server_address(tracker.server), NULL, 5000);
-	err = (struct err){ 0 };
-}
-
-static void stage_down(void)
-{
-	fdfs_client_free(client);
-	end(&tracker);
-	end(&storage);
-}
+static struct stage stage;
 
 static struct file_id appender_id(void)
 {
@@ -42,55 +17,35 @@ static struct file_id appender_id(void)
 
 static void add_text(const char *text)
 {
-	struct buf body;
-
-	buf_init(&body, CLEAR);
-	buf_put_str(&body, text);
-	add(&storage, 0, &body);
-}
-
-static void add_id(const struct file_id *id)
-{
-	struct fdfs_file_request file = { .name = span_of(id->name, id->name_len) };
-	struct buf body;
-
-	memcpy(file.group, id->group, sizeof file.group);
-	buf_init(&body, CLEAR);
-	fdfs_put_upload_reply(&body, &file);
-	add(&storage, 0, &body);
-}
-
-static struct span last_body(uint8_t bytes[4096])
-{
-	size_t len = fake_server_last(storage.server, bytes);
-
-	assert_true(len >= FDFS_HEADER_LEN);
-	return span_of(bytes + FDFS_HEADER_LEN, len - FDFS_HEADER_LEN);
+	play_bytes(&stage.storage, text, strlen(text));
 }
 
 TEST(a_slave_has_the_name_that_follows_from_its_master)
 {
-	struct file_id master = picture_id(), slave, expected;
+	struct file_id master = play_picture_id(), slave, expected;
 	struct fdfs_slave_request request;
 	uint8_t bytes[4096];
 
 	assert_true(file_id_slave(&master, "_1", "png", &expected));
-	add_id(&expected);
-	add_id(&master);
-	stage_up();
-	assert_int_equal(
-		fdfs_upload_slave(client, &master, "_1", "png", SPAN("slave"), &slave, &err), 0);
+	play_new_id(&stage.storage, &expected);
+	play_new_id(&stage.storage, &master);
+	stage_up(&stage);
+	assert_int_equal(fdfs_upload_slave(stage.client, &master, "_1", "png", SPAN("slave"),
+				 &slave, &stage.err),
+		0);
 	assert_true(file_id_equal(&slave, &expected));
-	assert_true(fdfs_get_slave_request(last_body(bytes), &request));
+	assert_true(fdfs_get_slave_request(stage_last_body(&stage, bytes), &request));
 	assert_true(span_is(request.content, "slave") && span_is(request.master, master.name));
-	assert_int_equal(
-		fdfs_upload_slave(client, &master, "_1", "png", SPAN("slave"), &slave, &err), -1);
-	assert_int_equal(err.code, ERR_UNKNOWN); /* another name */
-	assert_int_equal(
-		fdfs_upload_slave(client, &master, "-m", "", SPAN("slave"), &slave, &err), -1);
-	assert_int_equal(err.code, ERR_BAD_REQUEST);
-	assert_int_equal(fake_server_requests(storage.server), 2);
-	stage_down();
+	assert_int_equal(fdfs_upload_slave(stage.client, &master, "_1", "png", SPAN("slave"),
+				 &slave, &stage.err),
+		-1);
+	assert_int_equal(stage.err.code, ERR_UNKNOWN); /* another name */
+	assert_int_equal(fdfs_upload_slave(stage.client, &master, "-m", "", SPAN("slave"), &slave,
+				 &stage.err),
+		-1);
+	assert_int_equal(stage.err.code, ERR_BAD_REQUEST);
+	assert_int_equal(fake_server_requests(stage.storage.server), 2);
+	stage_down(&stage);
 }
 
 TEST(statuses_are_told)
@@ -100,16 +55,16 @@ TEST(statuses_are_told)
 		enum err_code code;
 	} told[] = { { EEXIST, ERR_EXISTS }, { ENOENT, ERR_NOT_FOUND }, { EINVAL, ERR_BAD_REQUEST },
 		{ ENOSPC, ERR_FULL } };
-	struct file_id master = picture_id(), slave;
+	struct file_id master = play_picture_id(), slave;
 
 	for (size_t i = 0; i < sizeof told / sizeof told[0]; i++) {
-		add(&storage, told[i].status, NULL);
-		stage_up();
-		assert_int_equal(
-			fdfs_upload_slave(client, &master, "_1", "png", SPAN("x"), &slave, &err),
+		play_status(&stage.storage, told[i].status);
+		stage_up(&stage);
+		assert_int_equal(fdfs_upload_slave(stage.client, &master, "_1", "png", SPAN("x"),
+					 &slave, &stage.err),
 			-1);
-		assert_int_equal(err.code, told[i].code);
-		stage_down();
+		assert_int_equal(stage.err.code, told[i].code);
+		stage_down(&stage);
 	}
 }
 
@@ -119,74 +74,74 @@ TEST(changes_say_what_they_change)
 	struct fdfs_change_request request;
 	uint8_t bytes[4096];
 
-	add(&storage, 0, NULL);
-	stage_up();
-	assert_int_equal(fdfs_append(client, &id, SPAN("678"), &err), 0);
-	assert_true(fdfs_get_change_request(FDFS_APPEND, last_body(bytes), &request));
+	play_status(&stage.storage, 0);
+	stage_up(&stage);
+	assert_int_equal(fdfs_append(stage.client, &id, SPAN("678"), &stage.err), 0);
+	assert_true(fdfs_get_change_request(FDFS_APPEND, stage_last_body(&stage, bytes), &request));
 	assert_true(span_is(request.content, "678") && span_is(request.name, id.name));
-	assert_int_equal(fdfs_modify(client, &id, 2, SPAN("XY"), &err), 0);
-	assert_true(fdfs_get_change_request(FDFS_MODIFY, last_body(bytes), &request));
+	assert_int_equal(fdfs_modify(stage.client, &id, 2, SPAN("XY"), &stage.err), 0);
+	assert_true(fdfs_get_change_request(FDFS_MODIFY, stage_last_body(&stage, bytes), &request));
 	assert_true(request.offset == 2 && span_is(request.content, "XY"));
-	assert_int_equal(fdfs_truncate(client, &id, 4, &err), 0);
-	assert_true(fdfs_get_change_request(FDFS_TRUNCATE, last_body(bytes), &request));
+	assert_int_equal(fdfs_truncate(stage.client, &id, 4, &stage.err), 0);
+	assert_true(
+		fdfs_get_change_request(FDFS_TRUNCATE, stage_last_body(&stage, bytes), &request));
 	assert_int_equal(request.size, 4);
-	stage_down();
+	stage_down(&stage);
 }
 
 TEST(a_change_whose_answer_is_lost_is_not_repeated)
 {
 	struct file_id id = appender_id(), last;
-	int requests;
 
-	add(&storage, 0, NULL)->close = true;
-	storage.answers[0].data = NULL;
-	stage_up();
-	assert_int_equal(fdfs_append(client, &id, SPAN("678"), &err), -1);
-	assert_int_equal(err.code, ERR_UNKNOWN);
-	assert_int_equal(fdfs_finish(client, &id, &last, &err), -1);
-	assert_int_equal(err.code, ERR_UNKNOWN);
-	assert_int_equal(fdfs_set_metadata(client, &id, true, SPAN("a\x02z"), &err), -1);
-	assert_int_equal(err.code, ERR_UNKNOWN);
-	requests = fake_server_requests(storage.server);
-	assert_int_equal(requests, 3);
-	stage_down();
+	play_raw(&stage.storage, (struct fake_answer){ .close = true });
+	stage_up(&stage);
+	assert_int_equal(fdfs_append(stage.client, &id, SPAN("678"), &stage.err), -1);
+	assert_int_equal(stage.err.code, ERR_UNKNOWN);
+	assert_int_equal(fdfs_finish(stage.client, &id, &last, &stage.err), -1);
+	assert_int_equal(stage.err.code, ERR_UNKNOWN);
+	assert_int_equal(
+		fdfs_set_metadata(stage.client, &id, true, SPAN("a\x02z"), &stage.err), -1);
+	assert_int_equal(stage.err.code, ERR_UNKNOWN);
+	assert_int_equal(fake_server_requests(stage.storage.server), 3);
+	stage_down(&stage);
 }
 
 TEST(an_appender_gets_a_last_name)
 {
-	struct file_id id = appender_id(), expected = picture_id(), last;
+	struct file_id id = appender_id(), expected = play_picture_id(), last;
 
-	add_id(&expected);
+	play_new_id(&stage.storage, &expected);
 	add_text("g01");
-	stage_up();
-	assert_int_equal(fdfs_finish(client, &id, &last, &err), 0);
+	stage_up(&stage);
+	assert_int_equal(fdfs_finish(stage.client, &id, &last, &stage.err), 0);
 	assert_true(file_id_equal(&last, &expected));
-	assert_int_equal(fdfs_finish(client, &id, &last, &err), -1);
-	assert_int_equal(err.code, ERR_UNKNOWN);
-	stage_down();
+	assert_int_equal(fdfs_finish(stage.client, &id, &last, &stage.err), -1);
+	assert_int_equal(stage.err.code, ERR_UNKNOWN);
+	stage_down(&stage);
 }
 
 TEST(metadata_comes_and_goes)
 {
-	struct file_id id = picture_id();
+	struct file_id id = play_picture_id();
 	struct fdfs_metadata_request request;
 	uint8_t bytes[4096];
 	struct buf out;
 
-	add(&storage, 0, NULL);
+	play_status(&stage.storage, 0);
 	add_text("a\x02z");
-	add(&storage, ENOENT, NULL);
-	stage_up();
-	assert_int_equal(fdfs_set_metadata(client, &id, false, SPAN("a\x02z"), &err), 0);
-	assert_true(fdfs_get_metadata_request(last_body(bytes), &request));
+	play_status(&stage.storage, ENOENT);
+	stage_up(&stage);
+	assert_int_equal(
+		fdfs_set_metadata(stage.client, &id, false, SPAN("a\x02z"), &stage.err), 0);
+	assert_true(fdfs_get_metadata_request(stage_last_body(&stage, bytes), &request));
 	assert_true(request.flag == 'O' && span_is(request.text, "a\x02z"));
 	buf_init(&out, 100);
-	assert_int_equal(fdfs_get_metadata(client, &id, &out, &err), 0);
+	assert_int_equal(fdfs_get_metadata(stage.client, &id, &out, &stage.err), 0);
 	assert_true(span_is(buf_span(&out), "a\x02z"));
-	assert_int_equal(fdfs_get_metadata(client, &id, &out, &err), -1);
-	assert_int_equal(err.code, ERR_NOT_FOUND);
+	assert_int_equal(fdfs_get_metadata(stage.client, &id, &out, &stage.err), -1);
+	assert_int_equal(stage.err.code, ERR_NOT_FOUND);
 	buf_fini(&out);
-	stage_down();
+	stage_down(&stage);
 }
 
 static void add_slave(void *context, const struct file_id *slave)
@@ -196,7 +151,7 @@ static void add_slave(void *context, const struct file_id *slave)
 
 TEST(slaves_are_listed)
 {
-	struct file_id id = picture_id(), one, two;
+	struct file_id id = play_picture_id(), one, two;
 	char text[300];
 	struct buf out;
 
@@ -205,26 +160,26 @@ TEST(slaves_are_listed)
 	add_text(text);
 	text[strlen(text) - 1] = '\0';
 	add_text(text);
-	stage_up();
+	stage_up(&stage);
 	buf_init(&out, 100);
-	assert_int_equal(fdfs_slaves(client, &id, add_slave, &out, &err), 0);
+	assert_int_equal(fdfs_slaves(stage.client, &id, add_slave, &out, &stage.err), 0);
 	assert_true(span_is(buf_span(&out), "png gif "));
-	assert_int_equal(fdfs_slaves(client, &id, add_slave, &out, &err), -1);
-	assert_int_equal(err.code, ERR_UNREACHABLE); /* cut short */
+	assert_int_equal(fdfs_slaves(stage.client, &id, add_slave, &out, &stage.err), -1);
+	assert_int_equal(stage.err.code, ERR_UNREACHABLE); /* cut short */
 	buf_fini(&out);
-	stage_down();
+	stage_down(&stage);
 }
 
 TEST(fastdfs_is_not_asked_for_slaves_again_and_again)
 {
-	struct file_id id = picture_id();
+	struct file_id id = play_picture_id();
 
-	add(&storage, EINVAL, NULL);
-	stage_up();
+	play_status(&stage.storage, EINVAL);
+	stage_up(&stage);
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(fdfs_slaves(client, &id, add_slave, NULL, &err), -1);
-		assert_int_equal(err.code, ERR_UNSUPPORTED);
+		assert_int_equal(fdfs_slaves(stage.client, &id, add_slave, NULL, &stage.err), -1);
+		assert_int_equal(stage.err.code, ERR_UNSUPPORTED);
 	}
-	assert_int_equal(fake_server_requests(storage.server), 1);
-	stage_down();
+	assert_int_equal(fake_server_requests(stage.storage.server), 1);
+	stage_down(&stage);
 }
