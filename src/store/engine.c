@@ -2,6 +2,7 @@
 
 #include "store/engine_alias.h"
 #include "store/engines.h"
+#include "store/tier.h"
 
 #include <pthread.h>
 #include <sodium.h>
@@ -9,6 +10,21 @@
 
 static const struct engine_ops *const engines[] = { &engine_volume, &engine_file, &engine_faulty,
 	&engine_s3 };
+
+/* Put the cold store of `conf` behind `hot`, which is closed if that fails. */
+static struct engine *put_behind(
+	struct engine *hot, const struct engine_conf *conf, struct err *err)
+{
+	struct engine_conf below = *conf;
+	struct engine *cold;
+
+	below.cold = NULL;
+	cold = engine_open(conf->cold, &below, err);
+	if (cold != NULL)
+		return engine_tiered_new(hot, cold);
+	engine_close(hot);
+	return NULL;
+}
 
 struct engine *engine_open(const char *name, const struct engine_conf *conf, struct err *err)
 {
@@ -20,6 +36,8 @@ struct engine *engine_open(const char *name, const struct engine_conf *conf, str
 		if (strcmp(engines[i]->name, name) == 0) {
 			struct engine *engine = engines[i]->open(conf, err);
 
+			if (engine != NULL && engines[i] == &engine_volume && conf->cold != NULL)
+				engine = put_behind(engine, conf, err);
 			if (engine == NULL || engines[i] != &engine_volume)
 				return engine;
 			return engine_alias_new(engine, conf, err);
@@ -96,6 +114,23 @@ struct aliases *engine_aliases(struct engine *engine)
 	return engine->ops->aliases == NULL ? NULL : engine->ops->aliases(engine);
 }
 
+void engine_shift(struct engine *engine, struct engine_shift *shift)
+{
+	shift->err = (struct err){ 0 };
+	if (engine->ops->shift != NULL) {
+		engine->ops->shift(engine, shift);
+		return;
+	}
+	err_set(&shift->err, ERR_UNSUPPORTED, "engine %s has no cold store behind it",
+		engine->ops->name);
+	shift->done(shift);
+}
+
+struct tier *engine_tier(struct engine *engine)
+{
+	return engine->ops->tier == NULL ? NULL : engine->ops->tier(engine);
+}
+
 /* What a waiting caller waits on. */
 struct waiting {
 	pthread_mutex_t mutex;
@@ -129,6 +164,22 @@ static void put_done(struct engine_put *put)
 static void remove_done(struct engine_remove *remove)
 {
 	say_done(remove->context);
+}
+
+static void shift_done(struct engine_shift *shift)
+{
+	say_done(shift->context);
+}
+
+int engine_shift_wait(struct engine *engine, struct engine_shift *shift)
+{
+	struct waiting waiting = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false };
+
+	shift->done = shift_done;
+	shift->context = &waiting;
+	engine_shift(engine, shift);
+	wait_until_done(&waiting);
+	return shift->err.code == ERR_NONE ? 0 : -1;
 }
 
 int engine_put_wait(struct engine *engine, struct engine_put *put)

@@ -18,7 +18,8 @@
  *     ERR_CORRUPT      the bytes do not match their id, also when they are read again
  *     ERR_UNKNOWN      it may or may not have been done: a deadline passed, a connection
  *                      broke.  Behind a network that cannot be avoided
- *     ERR_UNREACHABLE  not done, or not read: nobody answers (ERR_TIMEOUT: not in time)
+ *     ERR_UNREACHABLE  not done, or not read: nobody answers (ERR_TIMEOUT: not in time).  Of
+ *                      the engine "volume": the bytes lie in a cold store
  *     ERR_IO           not done: the operating system reports an error
  *
  * besides those for callers: ERR_BAD_REQUEST, ERR_TOO_LARGE, ERR_WOULD_BLOCK,
@@ -45,6 +46,7 @@ struct engine_conf {
 	int64_t punch_delay_ms;
 	int64_t (*now)(void);            /* Unix seconds; clock_unix, or a test's */
 	const struct engine_s3_conf *s3; /* for the engine "s3", which has no store paths but M00 */
+	const char *cold;                /* of "volume": the engine behind it (tier.h), or NULL */
 };
 
 /* Store `content` as a new picture.  The caller fills the upper part, keeps all of it
@@ -77,9 +79,40 @@ struct engine_remove {
 	void *context;
 
 	struct err err;
+	bool cold; /* of ERR_NONE and ERR_GONE: a cold store may have it still */
 
 	struct engine_remove *next; /* the engine's */
 	int64_t deadline_ms;
+};
+
+/* What a second, cold store has of a picture, as the engine before it remembers (tier.h). */
+enum engine_cold {
+	ENGINE_COLD_NONE,  /* nothing */
+	ENGINE_COLD_COPY,  /* perhaps a copy; the bytes are here */
+	ENGINE_COLD_ONLY,  /* the only bytes that count */
+	ENGINE_COLD_EMPTY, /* and those that were here are erased */
+};
+
+/* Note where the bytes of a picture are, in the manner of put and remove; it is on the disk
+ * when ERR_NONE is said.  ERR_GONE of what was deleted, but to ENGINE_COLD_NONE.
+ *
+ *     to NONE     from COPY; and of what was deleted
+ *     to COPY     from NONE; with `back` from ONLY and EMPTY, where `content` is put in place
+ *     to ONLY     from COPY; the bytes are erased after `punch_delay_ms`
+ *
+ * and nothing is changed by what is true already, or is more. */
+struct engine_shift {
+	struct file_id id;
+	enum engine_cold to;
+	bool back;
+	struct span content; /* that of the id */
+	void (*done)(struct engine_shift *shift);
+	void *context;
+
+	struct err err;
+	enum engine_cold cold; /* what is noted now */
+
+	struct engine_shift *next; /* the engine's */
 };
 
 struct engine_stat {
@@ -113,6 +146,7 @@ struct engine_found {
 	} what;
 	struct file_id id; /* all zero where damage has taken it */
 	uint64_t offset;   /* in its volume, bytes */
+	enum engine_cold cold;
 	struct err err;
 };
 
@@ -120,6 +154,7 @@ enum { ENGINE_NO_WAIT = 1 };       /* flag: ERR_WOULD_BLOCK rather than wait for
 enum { ENGINE_CHECK_CONTENT = 1 }; /* flag of walk: read contents too, not just headers */
 
 struct engine;
+struct tier;
 
 struct engine_ops {
 	const char *name;
@@ -140,6 +175,8 @@ struct engine_ops {
 	int (*space)(struct engine *engine, struct engine_space *out, struct err *err);
 	int (*health)(struct engine *engine, struct err *err);
 	struct aliases *(*aliases)(struct engine *engine);
+	void (*shift)(struct engine *engine, struct engine_shift *shift);
+	struct tier *(*tier)(struct engine *engine);
 };
 
 struct engine { /* the first member of every engine's own struct */
@@ -186,6 +223,13 @@ bool engine_is_shared(const struct engine *engine);
 /* The names that pictures had elsewhere (aliases.h); NULL if the engine keeps none. */
 struct aliases *engine_aliases(struct engine *engine);
 
-/* Waiting forms of put and remove, for tools and tests. */
+/* ERR_UNSUPPORTED where nothing is noted. */
+void engine_shift(struct engine *engine, struct engine_shift *shift);
+
+/* The two stores that it is made of (tier.h); NULL if it is one. */
+struct tier *engine_tier(struct engine *engine);
+
+/* Waiting forms, for tools and tests. */
+int engine_shift_wait(struct engine *engine, struct engine_shift *shift);
 int engine_put_wait(struct engine *engine, struct engine_put *put);
 int engine_remove_wait(struct engine *engine, const struct file_id *id, struct err *err);

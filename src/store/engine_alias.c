@@ -148,6 +148,16 @@ static struct aliases *aliases_alias(struct engine *engine)
 	return self_of(engine)->aliases;
 }
 
+static void shift_alias(struct engine *engine, struct engine_shift *shift)
+{
+	engine_shift(self_of(engine)->inner, shift);
+}
+
+static struct tier *tier_alias(struct engine *engine)
+{
+	return engine_tier(self_of(engine)->inner);
+}
+
 /* The inner engine first: it finishes removes, which look names up. */
 static void close_alias(struct engine *engine)
 {
@@ -169,6 +179,8 @@ static const struct engine_ops engine_alias = {
 	.walk = walk_alias,
 	.space = space_alias,
 	.aliases = aliases_alias,
+	.shift = shift_alias,
+	.tier = tier_alias,
 };
 
 struct engine *engine_alias_new(

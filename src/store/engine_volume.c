@@ -189,6 +189,19 @@ static void remove_volume(struct engine *engine, struct engine_remove *remove)
 	remove->done(remove);
 }
 
+static void shift_volume(struct engine *engine, struct engine_shift *shift)
+{
+	struct engine_volume *self = (struct engine_volume *)engine;
+
+	if (self->read_only)
+		err_set(&shift->err, ERR_NOT_ALLOWED, "the store is open for reading only");
+	else if (check_id(self, &shift->id, &shift->err) == 0) {
+		writer_shift(self->writers[shift->id.path], shift);
+		return;
+	}
+	shift->done(shift);
+}
+
 /* The volume of `id`, with a reference. */
 static struct volume *find_volume(
 	struct engine_volume *self, const struct file_id *id, unsigned flags, struct err *err)
@@ -278,8 +291,10 @@ static bool pass_on(void *context, const struct walk_found *found)
 	case WALK_UNKNOWN:
 		return true;
 	}
-	if (found->has_record)
+	if (found->has_record) {
 		record_id(&found->record, &out.id);
+		out.cold = found->record.cold;
+	}
 	walking->stopped = !walking->found(walking->context, &out);
 	return !walking->stopped;
 }
@@ -324,4 +339,5 @@ const struct engine_ops engine_volume = {
 	.place = place_volume,
 	.walk = walk_volume,
 	.space = space_volume,
+	.shift = shift_volume,
 };

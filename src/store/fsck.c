@@ -57,13 +57,10 @@ static void finish_erasing(struct run *run)
 	run->erased_count = 0;
 }
 
-static void take_tombstone(struct run *run, const struct walk_found *found)
+static void erase(struct run *run, const struct walk_found *found)
 {
 	struct err err;
 
-	run->totals->deleted++;
-	if (found->record.kind == RECORD_ERASED)
-		return;
 	run->totals->unerased++;
 	run->totals->unerased_bytes += found->record.len;
 	if (!run->fsck->repair)
@@ -75,6 +72,22 @@ static void take_tombstone(struct run *run, const struct walk_found *found)
 	run->erased[run->erased_count++] = found->record;
 	if (run->erased_count == ERASE_AT_ONCE)
 		finish_erasing(run);
+}
+
+static void take_tombstone(struct run *run, const struct walk_found *found)
+{
+	run->totals->deleted++;
+	if (record_is_to_erase(&found->record))
+		erase(run, found);
+}
+
+/* Its bytes are in a cold store, which is not asked. */
+static void take_moved(struct run *run, const struct walk_found *found)
+{
+	run->totals->cold++;
+	run->totals->cold_bytes += found->record.len;
+	if (record_is_to_erase(&found->record))
+		erase(run, found);
 }
 
 static void take_no_end(struct run *run, const struct walk_found *found)
@@ -105,6 +118,8 @@ static bool take(void *context, const struct walk_found *found)
 		totals->picture_bytes += found->record.len;
 		if (found->no_end)
 			take_no_end(run, found);
+		if (!record_is_here(&found->record))
+			take_moved(run, found);
 		break;
 	case WALK_TOMBSTONE:
 		take_tombstone(run, found);

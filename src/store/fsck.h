@@ -15,11 +15,12 @@
 struct fsck_totals {
 	uint64_t volumes;
 	uint64_t pictures, picture_bytes; /* those that can be got */
+	uint64_t cold, cold_bytes;        /* of these, those whose bytes are in a cold store */
 	uint64_t deleted;                 /* tombstones */
 	uint64_t corrupt;                 /* records whose bytes have changed */
 	uint64_t unreadable;              /* volumes that cannot be opened, or read to the end */
 	uint64_t torn; /* uploads that were cut off: no problem, nobody has them */
-	uint64_t unerased, unerased_bytes; /* deleted, and the bytes were still there */
+	uint64_t unerased, unerased_bytes; /* deleted or cold, and the bytes were still there */
 	uint64_t erased;                   /* of those, by this run */
 	uint64_t unknown_bytes;            /* in blocks of no record */
 	uint64_t heads, ends;              /* damaged heads and end marks */

@@ -112,6 +112,7 @@ void record_encode(
 	memset(out, 0, RECORD_HEADER_LEN);
 	memcpy(out, key->mark, sizeof key->mark);
 	out[8] = (uint8_t)record->kind;
+	out[9] = (uint8_t)record->cold;
 	store_le32(out + 12, record->crc);
 	store_le32(out + 16, record->spot);
 	store_le32(out + 20, record->room);
@@ -148,7 +149,9 @@ static bool decode_fields(const uint8_t in[RECORD_HEADER_LEN], struct record *ou
 	out->stored = (int64_t)load_le64(in + 32);
 	out->deleted = (int64_t)load_le64(in + 40);
 	out->batch = load_le32(in + 108);
-	if (!all_zero(in + 9, 3) || !all_zero(in + 112, 8))
+	out->cold = (enum engine_cold)in[9];
+	if (in[9] > (out->kind == RECORD_TORN ? ENGINE_COLD_NONE : ENGINE_COLD_EMPTY) ||
+		!all_zero(in + 10, 2) || !all_zero(in + 112, 8))
 		return false;
 	if (out->len > UINT32_MAX || out->room == 0 || out->room > record_room(out->len))
 		return false;

@@ -22,7 +22,9 @@
  *               of a volume
  *     8     1   kind: 1 picture; 2 deleted, its bytes are still there; 3 deleted and
  *               erased; 4 torn: a crash cut its upload off
- *     9     3   zero
+ *     9     1   cold: what a cold store has of it (store/tier.h): 0 nothing; 1 perhaps a
+ *               copy; 2 the only bytes, those here count no more; 3 those here are erased
+ *     10    2   zero
  *     12    4   CRC-32 of the content
  *     16    4   spot: offset of this header in the volume / 512
  *     20    4   room: bytes from this header to the end of the end mark / 512
@@ -51,6 +53,7 @@
 
 #include "core/buf.h"
 #include "core/file_id.h"
+#include "store/engine.h"
 
 enum {
 	RECORD_BLOCK = FILE_ID_SPOT_UNIT,
@@ -79,6 +82,7 @@ enum record_kind {
 
 struct record {
 	enum record_kind kind;
+	enum engine_cold cold; /* of a torn record: ENGINE_COLD_NONE */
 	uint32_t crc;
 	uint32_t spot, room; /* in blocks */
 	uint32_t batch;      /* a spot, not above `spot` */
@@ -105,6 +109,19 @@ void record_key_init(struct record_key *key, const uint8_t secret[RECORD_SECRET_
 
 /* Blocks that a record with `len` bytes of content takes. */
 uint64_t record_room(uint64_t len);
+
+/* Are the bytes of this picture here? */
+static inline bool record_is_here(const struct record *record)
+{
+	return record->cold < ENGINE_COLD_ONLY;
+}
+
+/* Are there bytes under this record that nobody is to see any more? */
+static inline bool record_is_to_erase(const struct record *record)
+{
+	return record->kind == RECORD_DELETED ||
+	       (record->kind == RECORD_PICTURE && record->cold == ENGINE_COLD_ONLY);
+}
 
 /* Fill all of `record` for the new picture `id`, which is a batch by itself; room and spot
  * follow from the id. */

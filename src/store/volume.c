@@ -356,6 +356,13 @@ int volume_stat(struct volume *volume, const struct file_id *id, unsigned flags,
 	return volume_judge(volume, id, header, record, err);
 }
 
+static int check_here(const struct file_id *id, const struct record *record, struct err *err)
+{
+	if (record_is_here(record))
+		return 0;
+	return err_set(err, ERR_UNREACHABLE, "the bytes of %s are in the cold store", id->name);
+}
+
 /* The content of `id` is not what it should be: has it been deleted and erased while
  * it was read?  Always returns -1. */
 static int explain_mismatch(
@@ -363,7 +370,7 @@ static int explain_mismatch(
 {
 	struct record record;
 
-	if (volume_stat(volume, id, flags, &record, err) != 0)
+	if (volume_stat(volume, id, flags, &record, err) != 0 || check_here(id, &record, err) != 0)
 		return -1;
 	return err_set(err, ERR_CORRUPT, "the content of %s does not match its id, block %u of %s",
 		id->name, id->random, volume->file);
@@ -392,7 +399,8 @@ int volume_get(struct volume *volume, const struct file_id *id, unsigned flags, 
 		return -1;
 	if (len < RECORD_HEADER_LEN)
 		return err_set(err, ERR_NOT_FOUND, "there is no %s", id->name);
-	if (volume_judge(volume, id, header, &record, err) != 0)
+	if (volume_judge(volume, id, header, &record, err) != 0 ||
+		check_here(id, &record, err) != 0)
 		return -1;
 	if ((uint64_t)len < RECORD_HEADER_LEN + id->size)
 		return err_set(err, ERR_CORRUPT, "%s ends inside of %s", volume->file, id->name);
@@ -435,7 +443,8 @@ int volume_place(struct volume *volume, const struct file_id *id, unsigned flags
 		return -1;
 	if (len < RECORD_HEADER_LEN)
 		return err_set(err, ERR_NOT_FOUND, "there is no %s", id->name);
-	if (volume_judge(volume, id, chunk, &record, err) != 0)
+	if (volume_judge(volume, id, chunk, &record, err) != 0 ||
+		check_here(id, &record, err) != 0)
 		return -1;
 	have = (size_t)len - RECORD_HEADER_LEN;
 	out->start_len = have < sizeof out->start ? have : sizeof out->start;

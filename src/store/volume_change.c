@@ -55,7 +55,7 @@ int volume_tail(struct volume *volume, uint64_t *tail, struct err *err)
 	return 0;
 }
 
-static int write_header(struct volume *volume, const struct record *record, struct err *err)
+int volume_write_header(struct volume *volume, const struct record *record, struct err *err)
 {
 	uint8_t header[RECORD_HEADER_LEN];
 
@@ -124,7 +124,7 @@ int volume_remove(struct volume *volume, const struct file_id *id, int64_t now, 
 		(why.code != ERR_CORRUPT || record->kind != RECORD_TORN)) {
 		/* A tombstone may be in memory and not yet on the disk; "gone" promises as
 		 * much as "deleted", so that it is written again for the next flush. */
-		if (why.code == ERR_GONE && write_header(volume, record, err) != 0)
+		if (why.code == ERR_GONE && volume_write_header(volume, record, err) != 0)
 			return -1;
 		return err_set(err, why.code, "%s", why.text);
 	}
@@ -145,7 +145,7 @@ int volume_remove(struct volume *volume, const struct file_id *id, int64_t now, 
 	if ((end != VOLUME_END_RIGHT || record->room != room) &&
 		volume_write_end(volume, record, err) != 0)
 		return -1;
-	return write_header(volume, record, err);
+	return volume_write_header(volume, record, err);
 }
 
 /* Overwrite with zeros, where blocks cannot be given back. */
@@ -169,7 +169,7 @@ int volume_erase(struct volume *volume, const struct record *record, struct err 
 	uint64_t end = OFFSET(record->spot + record->room) - RECORD_END_LEN;
 	int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 
-	assert(record->kind == RECORD_DELETED);
+	assert(record_is_to_erase(record));
 	volume->dirty = true;
 	/* Blocks that are only partly in the range are filled with zeros in it. */
 	if (disk->fallocate(volume->fd, mode, (off_t)start, (off_t)(end - start)) == 0)
@@ -183,8 +183,11 @@ int volume_set_erased(struct volume *volume, const struct record *record, struct
 {
 	struct record erased = *record;
 
-	erased.kind = RECORD_ERASED;
-	return write_header(volume, &erased, err);
+	if (record->kind == RECORD_PICTURE)
+		erased.cold = ENGINE_COLD_EMPTY;
+	else
+		erased.kind = RECORD_ERASED;
+	return volume_write_header(volume, &erased, err);
 }
 
 int volume_set_torn(
@@ -198,7 +201,7 @@ int volume_set_torn(
 	if (OFFSET(torn.spot + torn.room) > limit)
 		torn.room = (uint32_t)((limit - OFFSET(torn.spot)) / RECORD_BLOCK);
 	torn.kind = RECORD_TORN;
-	return write_header(volume, &torn, err);
+	return volume_write_header(volume, &torn, err);
 }
 
 int volume_last_batch(struct volume *volume, uint64_t tail, uint32_t *spot, struct err *err)

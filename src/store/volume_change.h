@@ -28,10 +28,14 @@ int volume_own_room(struct volume *volume, const struct record *record, uint32_t
 int volume_remove(struct volume *volume, const struct file_id *id, int64_t now, uint64_t limit,
 	struct record *record, struct err *err);
 
-/* Overwrite the content that the tombstone `record` covers with zeros and give whole
- * blocks back to the file system.  After a flush volume_set_erased notes it. */
+/* Overwrite the content that `record` covers, a tombstone or a picture whose bytes are in a
+ * cold store, with zeros and give whole blocks back to the file system.  After a flush
+ * volume_set_erased notes it. */
 int volume_erase(struct volume *volume, const struct record *record, struct err *err);
 int volume_set_erased(struct volume *volume, const struct record *record, struct err *err);
+
+/* Write the header of `record` anew. */
+int volume_write_header(struct volume *volume, const struct record *record, struct err *err);
 
 /* Write the end mark of `record` anew. */
 int volume_write_end(struct volume *volume, const struct record *record, struct err *err);

@@ -127,6 +127,20 @@ static int carry_tombstone(struct copying *copying, const struct record *tombsto
 	return 0;
 }
 
+/* The copy has the record, and the bytes of the volume's are in a cold store. */
+static int carry_shift(struct copying *copying, const struct record *record, struct err *err)
+{
+	struct record shifted = *record;
+
+	shifted.cold = ENGINE_COLD_ONLY;
+	if (volume_write_end(copying->to, &shifted, err) != 0 ||
+		volume_write_header(copying->to, &shifted, err) != 0 ||
+		volume_erase(copying->to, &shifted, err) != 0 ||
+		volume_flush(copying->to, err) != 0)
+		return -1;
+	return volume_set_erased(copying->to, &shifted, err);
+}
+
 static int compare_record(struct copying *copying, const struct walk_found *found, struct err *err)
 {
 	uint8_t theirs[RECORD_HEADER_LEN], ours[RECORD_HEADER_LEN];
@@ -143,6 +157,10 @@ static int compare_record(struct copying *copying, const struct walk_found *foun
 		return known && record.kind == RECORD_ERASED
 			       ? 0
 			       : carry_tombstone(copying, &found->record, err);
+	if (found->what == WALK_PICTURE && !record_is_here(&found->record))
+		return known && record.cold == ENGINE_COLD_EMPTY
+			       ? 0
+			       : carry_shift(copying, &found->record, err);
 	record_encode(&found->record, &copying->from->key, theirs);
 	if (len == sizeof ours && memcmp(theirs, ours, sizeof ours) == 0)
 		return 0;
@@ -166,8 +184,8 @@ static bool on_old(void *context, const struct walk_found *found)
 	return !copying->failed;
 }
 
-/* Was the picture deleted, and erased, while it was copied? */
-static bool deleted_meanwhile(struct copying *copying, const struct walk_found *found)
+/* Was the picture deleted, or moved to a cold store, and erased, while it was copied? */
+static bool gone_meanwhile(struct copying *copying, const struct walk_found *found)
 {
 	uint8_t header[RECORD_HEADER_LEN];
 	struct record now;
@@ -176,8 +194,13 @@ static bool deleted_meanwhile(struct copying *copying, const struct walk_found *
 		volume_read(copying->from, found->offset, header, sizeof header, NULL) !=
 			sizeof header ||
 		record_decode(header, &copying->from->key, found->record.spot, &now) !=
-			RECORD_GOOD ||
-		(now.kind != RECORD_DELETED && now.kind != RECORD_ERASED))
+			RECORD_GOOD)
+		return false;
+	if (now.kind == RECORD_PICTURE && !record_is_here(&now)) {
+		copying->failed |= carry_shift(copying, &now, copying->err) != 0;
+		return true;
+	}
+	if (now.kind != RECORD_DELETED && now.kind != RECORD_ERASED)
 		return false;
 	copying->failed |= carry_tombstone(copying, &now, copying->err) != 0;
 	return true;
@@ -190,7 +213,7 @@ static bool on_new(void *context, const struct walk_found *found)
 	if (found->what == WALK_TOMBSTONE && found->record.kind == RECORD_DELETED)
 		copying->failed = carry_tombstone(copying, &found->record, copying->err) != 0;
 	else if (found->what == WALK_CORRUPT && found->offset < copying->last &&
-		 !deleted_meanwhile(copying, found)) {
+		 !gone_meanwhile(copying, found)) {
 		copying->sums->damaged++;
 		copying->damage(copying->context, copying->to->file, &found->err);
 	}

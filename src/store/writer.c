@@ -6,6 +6,7 @@
 #include "store/eraser.h"
 #include "store/volume_change.h"
 #include "store/volume_list.h"
+#include "store/volume_shift.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -38,6 +39,13 @@ struct removed {
 	struct record record;
 };
 
+struct shifted {
+	struct engine_shift *shift;
+	struct volume *volume; /* with a reference; NULL if it is not found */
+	struct record record;
+	bool wrote;
+};
+
 struct writer {
 	struct writer_conf conf;
 	int lock_fd;
@@ -48,6 +56,7 @@ struct writer {
 	pthread_cond_t wake;
 	struct engine_put *puts, **puts_end;
 	struct engine_remove *removes, **removes_end;
+	struct engine_shift *shifts, **shifts_end;
 	bool stop;
 
 	/* All below is the thread's alone. */
@@ -61,6 +70,8 @@ struct writer {
 	struct iovec iov[BATCH_COUNT_MAX * PIECES];
 	struct removed removed[BATCH_COUNT_MAX];
 	size_t removed_count;
+	struct shifted shifted[BATCH_COUNT_MAX];
+	size_t shifted_count;
 };
 
 /* --- puts --- */
@@ -312,11 +323,8 @@ static void finish_removes(struct writer *writer)
 
 		if (removed->volume != NULL && removed->volume->flush_errno != 0)
 			flush_error(removed->volume, &remove->err);
-		/* Deleted again what is not erased yet: that may be because of a stop. */
-		if (removed->volume != NULL &&
-			(remove->err.code == ERR_NONE ||
-				(remove->err.code == ERR_GONE &&
-					removed->record.kind == RECORD_DELETED)))
+		remove->cold = removed->record.cold != ENGINE_COLD_NONE;
+		if (removed->volume != NULL && remove->err.code == ERR_NONE)
 			eraser_add(writer->eraser, removed->volume->number, removed->record.spot,
 				clock_mono_ms() + writer->conf.punch_delay_ms);
 		volume_unref(removed->volume);
@@ -336,7 +344,58 @@ static void fail_put(struct writer *writer, struct engine_put *put)
 	put->done(put);
 }
 
-static void run_batch(struct writer *writer, struct engine_put *puts, struct engine_remove *removes)
+/* --- shifts --- */
+
+static void stage_shift(struct writer *writer, struct engine_shift *shift)
+{
+	struct shifted *shifted = &writer->shifted[writer->shifted_count++];
+
+	*shifted = (struct shifted){ .shift = shift };
+	shifted->volume = find_volume(writer, shift->id.dir, &shift->err);
+	if (shifted->volume == NULL)
+		return;
+	if (shifted->volume->flush_errno != 0)
+		err_set(&shift->err, ERR_IO, "%s is not written to after a failed flush",
+			shifted->volume->file);
+	else
+		volume_shift_refill(shifted->volume, shift, &shifted->wrote, &shift->err);
+}
+
+/* What was refilled is on the disk before its header says so. */
+static void note_shifts(struct writer *writer)
+{
+	for (size_t i = 0; i < writer->shifted_count; i++)
+		if (writer->shifted[i].wrote)
+			flush_if_dirty(writer->shifted[i].volume);
+	for (size_t i = 0; i < writer->shifted_count; i++) {
+		struct shifted *shifted = &writer->shifted[i];
+		struct engine_shift *shift = shifted->shift;
+
+		if (shift->err.code == ERR_NONE && shifted->volume->flush_errno == 0)
+			volume_shift_note(shifted->volume, shift, &shifted->record, &shift->err);
+	}
+}
+
+static void finish_shifts(struct writer *writer)
+{
+	for (size_t i = 0; i < writer->shifted_count; i++) {
+		struct shifted *shifted = &writer->shifted[i];
+		struct engine_shift *shift = shifted->shift;
+
+		if (shifted->volume != NULL && shifted->volume->flush_errno != 0)
+			flush_error(shifted->volume, &shift->err);
+		shift->cold = shifted->record.cold;
+		if (shift->err.code == ERR_NONE && shift->cold == ENGINE_COLD_ONLY)
+			eraser_add(writer->eraser, shifted->volume->number, shifted->record.spot,
+				clock_mono_ms() + writer->conf.punch_delay_ms);
+		volume_unref(shifted->volume);
+		shift->done(shift);
+	}
+	writer->shifted_count = 0;
+}
+
+static void run_batch(struct writer *writer, struct engine_put *puts, struct engine_remove *removes,
+	struct engine_shift *shifts)
 {
 	struct engine_put *failed = NULL, **failed_end = &failed;
 
@@ -355,12 +414,21 @@ static void run_batch(struct writer *writer, struct engine_put *puts, struct eng
 		remove->err = (struct err){ 0 };
 		stage_remove(writer, remove);
 	}
+	for (struct engine_shift *shift = shifts, *next; shift != NULL; shift = next) {
+		next = shift->next;
+		shift->err = (struct err){ 0 };
+		stage_shift(writer, shift);
+	}
+	note_shifts(writer);
 	for (size_t i = 0; i < writer->staged_count; i++)
 		flush_if_dirty(writer->staged[i].volume);
 	for (size_t i = 0; i < writer->removed_count; i++)
 		flush_if_dirty(writer->removed[i].volume);
+	for (size_t i = 0; i < writer->shifted_count; i++)
+		flush_if_dirty(writer->shifted[i].volume);
 	finish_puts(writer);
 	finish_removes(writer);
+	finish_shifts(writer);
 	for (struct engine_put *put = failed, *next; put != NULL; put = next) {
 		next = put->next;
 		fail_put(writer, put);
@@ -372,7 +440,8 @@ static void run_batch(struct writer *writer, struct engine_put *puts, struct eng
 /* With the mutex held: wait until there is something to do. */
 static void wait_for_work(struct writer *writer)
 {
-	while (writer->puts == NULL && writer->removes == NULL && !writer->stop) {
+	while (writer->puts == NULL && writer->removes == NULL && writer->shifts == NULL &&
+		!writer->stop) {
 		int64_t wait_ms = eraser_wait_ms(writer->eraser, clock_mono_ms());
 		struct timespec until;
 
@@ -429,23 +498,40 @@ static struct engine_remove *take_removes(struct writer *writer)
 	return first;
 }
 
+static struct engine_shift *take_shifts(struct writer *writer)
+{
+	struct engine_shift *first = writer->shifts, **end = &writer->shifts;
+
+	for (size_t count = 0; *end != NULL && count < BATCH_COUNT_MAX; count++)
+		end = &(*end)->next;
+	if (first == NULL)
+		return NULL;
+	writer->shifts = *end;
+	if (writer->shifts == NULL)
+		writer->shifts_end = &writer->shifts;
+	*end = NULL;
+	return first;
+}
+
 static void *run(void *arg)
 {
 	struct writer *writer = arg;
 	struct engine_put *puts;
 	struct engine_remove *removes;
+	struct engine_shift *shifts;
 
 	for (;;) {
 		pthread_mutex_lock(&writer->mutex);
 		wait_for_work(writer);
 		puts = take_puts(writer);
 		removes = take_removes(writer);
-		if (puts == NULL && removes == NULL && writer->stop) {
+		shifts = take_shifts(writer);
+		if (puts == NULL && removes == NULL && shifts == NULL && writer->stop) {
 			pthread_mutex_unlock(&writer->mutex);
 			return NULL;
 		}
 		pthread_mutex_unlock(&writer->mutex);
-		run_batch(writer, puts, removes);
+		run_batch(writer, puts, removes, shifts);
 		eraser_run(writer->eraser, clock_mono_ms());
 	}
 }
@@ -470,6 +556,16 @@ void writer_remove(struct writer *writer, struct engine_remove *remove)
 	pthread_mutex_unlock(&writer->mutex);
 }
 
+void writer_shift(struct writer *writer, struct engine_shift *shift)
+{
+	shift->next = NULL;
+	pthread_mutex_lock(&writer->mutex);
+	*writer->shifts_end = shift;
+	writer->shifts_end = &shift->next;
+	pthread_cond_signal(&writer->wake);
+	pthread_mutex_unlock(&writer->mutex);
+}
+
 /* --- starting and stopping --- */
 
 struct writer *writer_open(const struct writer_conf *conf, struct err *err)
@@ -486,6 +582,7 @@ struct writer *writer_open(const struct writer_conf *conf, struct err *err)
 	writer->lock_fd = -1;
 	writer->puts_end = &writer->puts;
 	writer->removes_end = &writer->removes;
+	writer->shifts_end = &writer->shifts;
 	pthread_mutex_init(&writer->mutex, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

@@ -4,7 +4,8 @@
  * and answers.  What arrives during a flush is the next batch: under load many
  * uploads share one flush without anybody having to wait for company.
  *
- * Tombstones are answered after the same flush; the bytes under them are erased
+ * Shifts (volume_shift.h) are done behind what came with them.  Tombstones are answered after
+ * the same flush; the bytes under them are erased
  * `punch_delay_ms` later, because a web server may be sending them. */
 #pragma once
 
@@ -34,3 +35,4 @@ void writer_close(struct writer *writer);
 
 void writer_put(struct writer *writer, struct engine_put *put);
 void writer_remove(struct writer *writer, struct engine_remove *remove);
+void writer_shift(struct writer *writer, struct engine_shift *shift);

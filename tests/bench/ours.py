@@ -37,8 +37,7 @@ def program(build, name):
 class Storages:
     """A tracker and storage_servers, each a group of its own with an engine of its own."""
 
-    def __init__(self, build, home, engines, more=""):
-        """`engines` by group; `more` are lines of settings for each of the storages."""
+    def __init__(self, build, home, engines):
         self.build = build
         self.home = home
         self.conf = os.path.join(home, "picstore.conf")
@@ -54,7 +53,7 @@ class Storages:
             for group, engine in engines.items():
                 conf.write(STORAGE_CONF.format(
                     home=home, group=group, port=self.ports[group], engine=engine,
-                    http=self.http_ports[group]) + more)
+                    http=self.http_ports[group]))
 
     def start_tracker(self):
         self.servers["tracker"] = Server(

@@ -15,6 +15,7 @@ const struct scenario *const scenarios[] = {
 	&scenario_names,
 	&scenario_receipts,
 	&scenario_photos,
+	&scenario_tiered,
 	NULL,
 };
 

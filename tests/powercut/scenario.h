@@ -37,7 +37,7 @@ struct scenario {
 };
 
 extern const struct scenario scenario_volume, scenario_names, scenario_log, scenario_receipts,
-	scenario_photos;
+	scenario_photos, scenario_tiered;
 extern const struct scenario *const scenarios[]; /* a NULL ends it */
 
 const struct scenario *scenario_find(const char *name);

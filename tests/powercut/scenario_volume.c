@@ -376,7 +376,7 @@ static void volume_check(void *context, const uint8_t status[STEPS_MAX], bool th
 
 const struct scenario scenario_volume = {
 	.name = "volume",
-	.share = 45,
+	.share = 30,
 	.begin = volume_begin,
 	.live = volume_live,
 	.end = volume_end,

@@ -49,6 +49,8 @@ static void print_totals_json(const struct check *check, const struct fsck_total
 		{ "volumes", totals->volumes },
 		{ "pictures", totals->pictures },
 		{ "picture_bytes", totals->picture_bytes },
+		{ "cold", totals->cold },
+		{ "cold_bytes", totals->cold_bytes },
 		{ "deleted", totals->deleted },
 		{ "corrupt", totals->corrupt },
 		{ "unreadable", totals->unreadable },
@@ -91,6 +93,7 @@ static void print_totals(const struct check *check, const struct fsck_totals *to
 	printf("%s: %s: %" PRIu64 " pictures of %s, volumes: %" PRIu64, check->storage->name,
 		fsck_clean(totals) ? "clean" : "NOT CLEAN", totals->pictures, size,
 		totals->volumes);
+	print_figure("of them with their bytes in the cold store", totals->cold);
 	print_figure("files found by name", totals->names);
 	print_figure("with metadata", totals->metadata);
 	print_figure("of them deleted", totals->stray_metadata);
@@ -98,7 +101,7 @@ static void print_totals(const struct check *check, const struct fsck_totals *to
 	print_figure("corrupt", totals->corrupt);
 	print_figure("volumes that cannot be read", totals->unreadable);
 	print_figure("uploads that were cut off", totals->torn);
-	print_figure("deleted and not yet erased", totals->unerased);
+	print_figure("deleted or cold and not yet erased", totals->unerased);
 	print_figure("erased now", totals->erased);
 	print_figure("bytes of no record", totals->unknown_bytes);
 	print_figure("damaged heads", totals->heads);

@@ -2,7 +2,9 @@
 
 #include "core/clock.h"
 #include "core/crc32.h"
+#include "store/tier.h"
 #include "unit.h"
+#include "web/web.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -34,6 +36,26 @@ static void init_s3(struct kit *kit)
 		.in_flight = 16,
 		.capacity = 1 << 30,
 	};
+}
+
+unsigned kit_tell(const char *query)
+{
+	struct web *web = web_new();
+	struct web_response response;
+	char url[256];
+	struct web_request request = { .method = "POST", .url = url };
+	unsigned objects = 0;
+	struct err err;
+
+	snprintf(url, sizeof url, "%s/fault?%s", getenv("S3_ENDPOINT"), query);
+	web_response_init(&response);
+	if (web_ask(web, &request, &response, &err) != 0)
+		fail_msg("%s", err.text);
+	buf_put_u8(&response.body, '\0');
+	assert_int_equal(sscanf((const char *)response.body.data, "%u", &objects), 1);
+	web_response_fini(&response);
+	web_free(web);
+	return objects;
 }
 
 void kit_init(struct kit *kit, size_t path_count)
@@ -69,30 +91,18 @@ void kit_open(struct kit *kit, const char *name)
 	kit->conf.paths = kit->paths;
 	kit->s3.prefix = kit->prefix;
 	kit->conf.s3 = &kit->s3;
-	kit->engine = engine_open(name, &kit->conf, &err);
+	kit->moves = strcmp(name, "moved") == 0;
+	if (kit->moves || strcmp(name, "tiered") == 0)
+		kit->conf.cold = "s3";
+	kit->engine = engine_open(kit->conf.cold == NULL ? name : "volume", &kit->conf, &err);
 	if (kit->engine == NULL)
 		fail_msg("engine %s does not open: %s", name, err.text);
-}
-
-void kit_start(struct kit *kit, const char *name)
-{
-	kit_init(kit, 1);
-	kit_open(kit, name);
 }
 
 void kit_close(struct kit *kit)
 {
 	engine_close(kit->engine);
 	kit->engine = NULL;
-}
-
-enum err_code kit_open_code(const struct engine_conf *conf)
-{
-	struct err err = { 0 };
-	struct engine *engine = engine_open("volume", conf, &err);
-
-	engine_close(engine);
-	return err.code;
 }
 
 uint8_t *kit_bytes(size_t len, unsigned seed)
@@ -108,6 +118,16 @@ uint8_t *kit_bytes(size_t len, unsigned seed)
 	return bytes;
 }
 
+void kit_move_out(struct kit *kit, const struct file_id *id)
+{
+	struct err err;
+	bool moved;
+
+	if (tier_out(engine_tier(kit->engine), id, &moved, &err) != 0)
+		fail_msg("%s does not move: %s", id->name, err.text);
+	assert_true(moved);
+}
+
 struct file_id kit_put_span(struct kit *kit, struct span content, const char *ext)
 {
 	struct engine_put put = {
@@ -119,6 +139,8 @@ struct file_id kit_put_span(struct kit *kit, struct span content, const char *ex
 	strcpy(put.ext, ext);
 	if (engine_put_wait(kit->engine, &put) != 0)
 		fail_msg("put failed: %s", put.err.text);
+	if (kit->moves)
+		kit_move_out(kit, &put.id);
 	return put.id;
 }
 
@@ -177,61 +199,6 @@ enum err_code kit_remove(struct kit *kit, const struct file_id *id)
 	return err.code;
 }
 
-static bool count_found(void *context, const struct engine_found *found)
-{
-	struct kit_found *counts = context;
-
-	counts->pictures += found->what == ENGINE_FOUND_PICTURE;
-	counts->deleted += found->what == ENGINE_FOUND_DELETED;
-	counts->corrupt += found->what == ENGINE_FOUND_CORRUPT;
-	counts->torn += found->what == ENGINE_FOUND_TORN;
-	counts->last = found->id;
-	return true;
-}
-
-struct kit_found kit_walk(struct kit *kit, unsigned flags)
-{
-	struct kit_found counts = { 0 };
-	struct err err;
-
-	if (engine_walk(kit->engine, flags, count_found, &counts, &err) != 0)
-		fail_msg("walk failed: %s", err.text);
-	return counts;
-}
-
-static void count_problem(void *context, const char *file, const struct err *err)
-{
-	(void)file;
-	assert_true(err->text[0] != '\0');
-	++*(int *)context;
-}
-
-struct fsck_totals kit_fsck(const struct kit *kit, bool repair, int *problems)
-{
-	int count = 0;
-	const struct fsck fsck = {
-		.group = kit->conf.group,
-		.paths = kit->conf.paths,
-		.path_count = kit->conf.path_count,
-		.repair = repair,
-		.problem = count_problem,
-		.context = &count,
-	};
-	struct fsck_totals totals;
-	struct err err;
-
-	if (fsck_run(&fsck, &totals, &err) != 0)
-		fail_msg("fsck failed: %s", err.text);
-	if (problems != NULL)
-		*problems = count;
-	return totals;
-}
-
-int64_t kit_offset(const struct file_id *id)
-{
-	return (int64_t)id->random * FILE_ID_SPOT_UNIT;
-}
-
 void kit_volume_file(const struct kit *kit, const struct file_id *id, char out[512])
 {
 	snprintf(out, 512, "%s/data/%02X/%02X.vol", kit->folders[id->path], id->dir >> 8,
@@ -250,24 +217,17 @@ void kit_read(const struct kit *kit, const struct file_id *id, int64_t at, void 
 	close(fd);
 }
 
-void kit_write(
-	const struct kit *kit, const struct file_id *id, int64_t at, const void *bytes, size_t len)
-{
-	char file[512];
-	int fd;
-
-	kit_volume_file(kit, id, file);
-	fd = open(file, O_WRONLY);
-	assert_true(fd >= 0);
-	assert_int_equal(pwrite(fd, bytes, len, at), len);
-	close(fd);
-}
-
 void kit_flip(const struct kit *kit, const struct file_id *id, int64_t at, uint8_t bits)
 {
+	char file[512];
 	uint8_t byte;
+	int fd;
 
 	kit_read(kit, id, at, &byte, 1);
 	byte ^= bits;
-	kit_write(kit, id, at, &byte, 1);
+	kit_volume_file(kit, id, file);
+	fd = open(file, O_WRONLY);
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+	close(fd);
 }

@@ -5,38 +5,17 @@
 #include "store/breaker.h"
 #include "store_kit.h"
 #include "unit.h"
-#include "web/web.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Tell the double something; returns how many objects it has. */
-static unsigned tell(const char *query)
-{
-	struct web *web = web_new();
-	struct web_response response;
-	char url[256];
-	struct web_request request = { .method = "POST", .url = url };
-	unsigned objects = 0;
-	struct err err;
-
-	snprintf(url, sizeof url, "%s/fault?%s", getenv("S3_ENDPOINT"), query);
-	web_response_init(&response);
-	if (web_ask(web, &request, &response, &err) != 0)
-		fail_msg("%s", err.text);
-	buf_put_u8(&response.body, '\0');
-	assert_int_equal(sscanf((const char *)response.body.data, "%u", &objects), 1);
-	web_response_fini(&response);
-	web_free(web);
-	return objects;
-}
-
 static void start(struct kit *kit)
 {
-	tell("clear=1&exclusive=honours");
-	kit_start(kit, "s3");
-	tell("what=none&method=ANY&times=0");
+	kit_tell("clear=1&exclusive=honours");
+	kit_init(kit, 1);
+	kit_open(kit, "s3");
+	kit_tell("what=none&method=ANY&times=0");
 }
 
 static enum err_code put_code(struct kit *kit)
@@ -64,13 +43,13 @@ TEST(a_put_that_may_have_been_done_is_sent_again_under_the_same_id)
 
 			start(&kit);
 			snprintf(query, sizeof query, "exclusive=%s", modes[i]);
-			tell(query);
+			kit_tell(query);
 			kit_put(&kit, 10, 1);
 			snprintf(query, sizeof query, "method=PUT&what=%s&times=2", faults[j]);
-			tell(query);
+			kit_tell(query);
 			id = kit_put(&kit, 3000, 2);
 			kit_expect(&kit, &id, 3000, 2);
-			assert_int_equal(tell(""), 2); /* no orphan */
+			assert_int_equal(kit_tell(""), 2); /* no orphan */
 			kit_close(&kit);
 		}
 }
@@ -81,10 +60,10 @@ TEST(the_first_put_too)
 	struct kit kit;
 
 	start(&kit);
-	tell("method=PUT&what=unknown&times=1");
+	kit_tell("method=PUT&what=unknown&times=1");
 	id = kit_put(&kit, 3000, 2);
 	kit_expect(&kit, &id, 3000, 2);
-	assert_int_equal(tell(""), 1);
+	assert_int_equal(kit_tell(""), 1);
 	kit_close(&kit);
 }
 
@@ -93,15 +72,15 @@ TEST(what_stays_unknown_is_reported_as_that)
 	struct kit kit;
 
 	start(&kit);
-	tell("method=PUT&what=broken&times=1");
-	tell("method=PUT&what=slow&times=2");
+	kit_tell("method=PUT&what=broken&times=1");
+	kit_tell("method=PUT&what=slow&times=2");
 	assert_int_equal(put_code(&kit), ERR_UNKNOWN);
-	tell("what=none&method=ANY&times=0");
+	kit_tell("what=none&method=ANY&times=0");
 	kit.s3.timeout_ms = 200;
 	kit_open(&kit, "s3");
-	tell("method=PUT&what=secretly&times=3");
+	kit_tell("method=PUT&what=secretly&times=3");
 	assert_int_equal(put_code(&kit), ERR_UNKNOWN);
-	assert_int_equal(tell("what=none&method=ANY&times=0"), 1); /* as it may be */
+	assert_int_equal(kit_tell("what=none&method=ANY&times=0"), 1); /* as it may be */
 	kit_close(&kit);
 }
 
@@ -116,13 +95,13 @@ TEST(a_silent_service_costs_no_more_than_the_deadline)
 	kit.s3.timeout_ms = 200;
 	id = kit_put(&kit, 100, 1);
 	kit_open(&kit, "s3");
-	tell("method=GET&what=hang&times=9");
-	tell("method=HEAD&what=hang&times=9");
-	tell("method=PUT&what=hang&times=9");
+	kit_tell("method=GET&what=hang&times=9");
+	kit_tell("method=HEAD&what=hang&times=9");
+	kit_tell("method=PUT&what=hang&times=9");
 	assert_int_equal(engine_stat(kit.engine, &id, 0, &stat, &err), -1);
 	assert_int_equal(err.code, ERR_TIMEOUT); /* and not "not found" */
 	assert_int_equal(kit_get_code(&kit, &id), ERR_TIMEOUT);
-	tell("what=none&method=ANY&times=0");
+	kit_tell("what=none&method=ANY&times=0");
 	kit_close(&kit);
 }
 
@@ -134,12 +113,12 @@ TEST(after_failures_in_a_row_it_fails_at_once_and_says_so)
 
 	start(&kit);
 	id = kit_put(&kit, 100, 1);
-	tell("method=GET&what=slow&times=1000");
+	kit_tell("method=GET&what=slow&times=1000");
 	for (int i = 0; i < BREAKER_FAILURES; i++)
 		assert_int_equal(kit_get_code(&kit, &id), ERR_BUSY);
 	assert_int_equal(engine_health(kit.engine, &err), -1);
 	assert_int_equal(err.code, ERR_BUSY);
-	tell("what=none&method=ANY&times=0");
+	kit_tell("what=none&method=ANY&times=0");
 	assert_int_equal(kit_get_code(&kit, &id), ERR_BUSY); /* nobody was asked */
 	kit_close(&kit);
 }
@@ -163,10 +142,10 @@ TEST(what_is_refused_is_not_tried_again_and_nothing_is_taken_for_missing)
 	id = kit_put(&kit, 100, 1);
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		snprintf(query, sizeof query, "method=GET&what=%s&times=1", rows[i].what);
-		tell(query);
+		kit_tell(query);
 		assert_int_equal(kit_get_code(&kit, &id), rows[i].get);
 		snprintf(query, sizeof query, "method=PUT&what=%s&times=1", rows[i].what);
-		tell(query);
+		kit_tell(query);
 		assert_int_equal(put_code(&kit), rows[i].put);
 		kit_expect(&kit, &id, 100, 1);
 	}
@@ -184,13 +163,13 @@ TEST(wrong_bytes_are_read_once_more_before_they_are_called_corrupt)
 	id = kit_put(&kit, 5000, 1);
 	for (size_t i = 0; i < 3; i++) {
 		snprintf(query, sizeof query, "method=GET&what=%s&times=1", faults[i]);
-		tell(query);
+		kit_tell(query);
 		assert_int_equal(kit_get_code(&kit, &id), ERR_NONE);
 		snprintf(query, sizeof query, "method=GET&what=%s&times=2", faults[i]);
-		tell(query);
+		kit_tell(query);
 		assert_int_equal(kit_get_code(&kit, &id), ERR_CORRUPT);
 	}
-	tell("method=GET&what=short&times=2"); /* a connection that broke, nothing worse */
+	kit_tell("method=GET&what=short&times=2"); /* a connection that broke, nothing worse */
 	assert_int_equal(kit_get_code(&kit, &id), ERR_NONE);
 	kit_close(&kit);
 }
@@ -207,9 +186,9 @@ TEST(a_remove_that_may_have_been_done_is_done)
 		start(&kit);
 		id = kit_put(&kit, 5000, 1);
 		snprintf(query, sizeof query, "method=DELETE&what=%s&times=2", faults[i]);
-		tell(query);
+		kit_tell(query);
 		assert_int_equal(kit_remove(&kit, &id), ERR_NONE);
-		assert_int_equal(tell(""), 0);
+		assert_int_equal(kit_tell(""), 0);
 		assert_int_equal(kit_remove(&kit, &id), ERR_NOT_FOUND);
 		kit_close(&kit);
 	}
@@ -269,7 +248,7 @@ TEST(the_name_of_the_bucket_may_stand_before_the_host)
 	kit_open(&kit, "s3");
 	kit_expect(&kit, &id, 500, 1);
 	kit_put(&kit, 500, 2);
-	assert_int_equal(tell(""), 2);
+	assert_int_equal(kit_tell(""), 2);
 	kit_close(&kit);
 }
 
@@ -281,7 +260,7 @@ TEST(a_wrong_secret_is_refused)
 	kit.s3.secret_key = "another";
 	kit_open(&kit, "s3");
 	assert_int_equal(put_code(&kit), ERR_NOT_ALLOWED);
-	assert_int_equal(tell(""), 0);
+	assert_int_equal(kit_tell(""), 0);
 	kit_close(&kit);
 }
 
