@@ -1,14 +1,8 @@
 #include "net/net_server.h"
 
-#include "core/log.h"
-#include "net/bind.h"
+#include "net_kit.h"
 #include "unit.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
-#include <pthread.h>
-#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -31,15 +25,10 @@ enum {
 };
 
 struct fixture {
-	struct net_loop *loop;
+	struct net_kit net;
 	struct net_server *server;
-	struct sockaddr_in address;
-	struct allow allow;
-	pthread_t thread;
 	struct net_request *held;
-	sem_t holds;
-	_Atomic int troubles[NET_TROUBLES], ended;
-	void *worked;
+	_Atomic int ended;
 };
 
 static struct net_verdict judge(void *context, const uint8_t *header)
@@ -105,14 +94,14 @@ static void answer(void *context, struct net_request *request)
 		pthread_detach(thread);
 		break;
 	case WORK:
-		net_loop_work(f->loop, nothing, echo_worked, request);
+		net_loop_work(f->net.loop, nothing, echo_worked, request);
 		break;
 	case BIG:
 		net_reserve(request, BIG_LEN, f, send_big);
 		break;
 	case HOLD:
 		f->held = request;
-		sem_post(&f->holds);
+		sem_post(&f->net.holds);
 		break;
 	case HANG_UP:
 		net_hang_up(request);
@@ -135,44 +124,29 @@ static void trouble(void *context, enum net_trouble what, const char *peer)
 	struct fixture *f = context;
 
 	(void)peer;
-	f->troubles[what]++;
+	f->net.troubles[what]++;
 }
 
 static const struct net_protocol protocol = { HEADER, judge, answer, ended, trouble };
 
-static void *run(void *context)
-{
-	struct fixture *f = context;
-
-	assert_int_equal(net_loop_run(f->loop, NULL), 0);
-	return NULL;
-}
-
 static struct fixture *start_with(const char *allowed, int64_t timeout_ms, int64_t connections)
 {
 	struct fixture *f = calloc(1, sizeof *f);
-	char *items[] = { (char *)(uintptr_t)allowed };
 	struct net_server_conf conf = {
 		.protocol = &protocol,
 		.context = f,
-		.allow = &f->allow,
+		.allow = &f->net.allow,
 		.max_connections = connections,
 		.timeout_ms = timeout_ms,
 		.body_memory = 100000,
 		.reply_memory = BIG_LEN + 1,
 	};
-	socklen_t len = sizeof f->address;
 	struct err err = { 0 };
 
-	sem_init(&f->holds, 0, 0);
-	assert_int_equal(allow_init(&f->allow, items, 1, &err), 0);
-	conf.fd = bind_listen("127.0.0.1:0", 0, 16, &err);
-	assert_true(conf.fd >= 0);
-	assert_int_equal(getsockname(conf.fd, (struct sockaddr *)&f->address, &len), 0);
-	f->loop = net_loop_new(&err);
-	f->server = net_server_new(f->loop, &conf, &err);
+	conf.fd = net_kit_listen(&f->net, allowed);
+	f->server = net_server_new(f->net.loop, &conf, &err);
 	assert_non_null(f->server);
-	assert_int_equal(pthread_create(&f->thread, NULL, run, f), 0);
+	net_kit_run(&f->net);
 	return f;
 }
 
@@ -183,23 +157,16 @@ static struct fixture *start(void)
 
 static void stop(struct fixture *f)
 {
-	net_loop_stop(f->loop);
-	pthread_join(f->thread, NULL);
+	net_loop_stop(f->net.loop);
+	net_kit_join(&f->net);
 	assert_int_equal(net_server_connections(f->server), 0);
-	net_loop_free(f->loop);
-	allow_fini(&f->allow);
-	sem_destroy(&f->holds);
+	net_kit_fini(&f->net);
 	free(f);
 }
 
 static int dial(struct fixture *f)
 {
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	struct timeval patience = { .tv_sec = 10 };
-
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-	assert_int_equal(connect(fd, (struct sockaddr *)&f->address, sizeof f->address), 0);
-	return fd;
+	return net_kit_dial(&f->net);
 }
 
 static size_t put(uint8_t *out, char cmd, const char *body)
@@ -215,15 +182,7 @@ static size_t put(uint8_t *out, char cmd, const char *body)
 
 static void send_all(int fd, const void *data, size_t len)
 {
-	const char *at = data;
-
-	while (len > 0) {
-		ssize_t sent = send(fd, at, len, MSG_NOSIGNAL);
-
-		assert_true(sent > 0);
-		at += sent;
-		len -= (size_t)sent;
-	}
+	net_kit_send(fd, span_of(data, len));
 }
 
 static void ask(int fd, char cmd, const char *body)
@@ -256,15 +215,6 @@ static void expect_big(int fd)
 	assert_int_equal(recv(fd, got, BIG_LEN, MSG_WAITALL), BIG_LEN);
 	assert_int_equal(got[BIG_LEN - 1], 'x');
 	free(got);
-}
-
-/* Closed by the server, whether by FIN or reset. */
-static void expect_closed(int fd)
-{
-	char byte;
-	ssize_t got = recv(fd, &byte, 1, 0);
-
-	assert_true(got == 0 || (got < 0 && errno == ECONNRESET));
 }
 
 TEST(answers_requests_that_are_glued_together_in_their_order)
@@ -368,8 +318,7 @@ TEST(a_peer_that_has_shut_down_its_side_gets_its_answers)
 	shutdown(fd, SHUT_WR);
 	expect(fd, "one");
 	expect(fd, "two");
-	expect_closed(fd);
-	close(fd);
+	net_kit_expect_closed(fd);
 	stop(f);
 }
 
@@ -381,12 +330,10 @@ TEST(a_header_can_close_the_connection)
 	ask(fd, ECHO, "a");
 	ask(fd, CLOSE, "");
 	expect(fd, "a");
-	expect_closed(fd);
-	close(fd);
+	net_kit_expect_closed(fd);
 	fd = dial(f);
 	ask(fd, HANG_UP, "");
-	expect_closed(fd);
-	close(fd);
+	net_kit_expect_closed(fd);
 	stop(f);
 }
 
@@ -405,9 +352,8 @@ TEST(a_last_answer_arrives_although_more_was_sent)
 		at += (size_t)sent;
 	}
 	expect(fd, "good bye");
-	expect_closed(fd);
+	net_kit_expect_closed(fd);
 	free(junk);
-	close(fd);
 	stop(f);
 }
 
@@ -474,20 +420,17 @@ TEST(who_stops_in_the_middle_is_closed_but_who_is_idle_stays)
 	send_all(stalled, out, put(out, ECHO, "incomplete") - 1);
 	deaf = dial(f);
 	ask(deaf, BIG, "");
-	expect_closed(silent);
-	expect_closed(half);
-	expect_closed(stalled);
+	net_kit_expect_closed(silent);
+	net_kit_expect_closed(half);
+	net_kit_expect_closed(stalled);
 	for (ssize_t got; (got = recv(deaf, out, 1, MSG_PEEK)) > 0;) {
 		/* its reply stops arriving: the rest has been given up */
-		if (f->troubles[NET_TIMED_OUT] == 4)
+		if (f->net.troubles[NET_TIMED_OUT] == 4)
 			break;
 	}
 	ask(idle, ECHO, "still here");
 	expect(idle, "still here");
-	assert_int_equal(f->troubles[NET_TIMED_OUT], 4);
-	close(silent);
-	close(half);
-	close(stalled);
+	assert_int_equal(f->net.troubles[NET_TIMED_OUT], 4);
 	close(deaf);
 	close(idle);
 	stop(f);
@@ -496,11 +439,9 @@ TEST(who_stops_in_the_middle_is_closed_but_who_is_idle_stays)
 TEST(strangers_are_closed)
 {
 	struct fixture *f = start_with("10.0.0.0/8", 10000, 100);
-	int fd = dial(f);
 
-	expect_closed(fd);
-	close(fd);
-	assert_int_equal(f->troubles[NET_REFUSED], 1);
+	net_kit_expect_closed(dial(f));
+	assert_int_equal(f->net.troubles[NET_REFUSED], 1);
 	stop(f);
 }
 
@@ -510,13 +451,13 @@ TEST(with_all_places_taken_a_new_connection_replaces_who_makes_no_use_of_his)
 	int busy = dial(f), silent = dial(f), a, b, c;
 
 	ask(busy, HOLD, "");
-	sem_wait(&f->holds);
+	sem_wait(&f->net.holds);
 	a = dial(f);
 	ask(a, ECHO, "a");
 	expect(a, "a");
-	expect_closed(silent); /* which is worth less than one that has sent a request */
+	net_kit_expect_closed(silent); /* which is worth less than one that has sent a request */
 	b = dial(f);
-	expect_closed(a);
+	net_kit_expect_closed(a);
 	ask(b, ECHO, "b");
 	expect(b, "b");
 	send_all(b, "\0", 1); /* the beginning of another request */
@@ -524,16 +465,13 @@ TEST(with_all_places_taken_a_new_connection_replaces_who_makes_no_use_of_his)
 	ask(c, ECHO, "c");
 	while (net_server_connections(f->server) > 2)
 		sched_yield();
-	expect_closed(c);
-	assert_int_equal(f->troubles[NET_REPLACED], 2);
-	assert_int_equal(f->troubles[NET_TOO_MANY], 1);
+	net_kit_expect_closed(c);
+	assert_int_equal(f->net.troubles[NET_REPLACED], 2);
+	assert_int_equal(f->net.troubles[NET_TOO_MANY], 1);
 	echo(f->held, false);
 	expect(busy, "");
 	close(busy);
-	close(silent);
-	close(a);
 	close(b);
-	close(c);
 	stop(f);
 }
 
@@ -546,8 +484,8 @@ TEST(a_stop_finishes_what_is_under_way)
 	ask(idle, ECHO, "x");
 	expect(idle, "x");
 	ask(fd, HOLD, "held");
-	sem_wait(&f->holds);
-	net_loop_stop(f->loop);
+	sem_wait(&f->net.holds);
+	net_loop_stop(f->net.loop);
 	assert_int_equal(recv(idle, &byte, 1, 0), 0);
 	echo(f->held, false);
 	expect(fd, "held");
@@ -564,7 +502,7 @@ TEST(an_answer_for_a_peer_that_has_gone_is_forgotten)
 	int fd = dial(f), other = dial(f);
 
 	ask(fd, HOLD, "held");
-	sem_wait(&f->holds);
+	sem_wait(&f->net.holds);
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 	close(fd);
 	ask(other, ECHO, "x");
