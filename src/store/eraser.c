@@ -2,9 +2,10 @@
 
 #include "store/volume_change.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 
-enum { QUEUE_MAX = 65536, AT_ONCE = 64 };
+enum { QUEUE_MIN = 1024, QUEUE_MAX = 1 << 22, AT_ONCE = 64 };
 
 struct erasure {
 	uint16_t number;
@@ -15,8 +16,8 @@ struct erasure {
 struct eraser {
 	eraser_find *find;
 	void *context;
-	size_t first, count; /* of a ring */
-	struct erasure queue[QUEUE_MAX];
+	size_t first, count, room; /* of a ring; room is 0 or a power of two */
+	struct erasure *queue;
 };
 
 struct eraser *eraser_new(eraser_find *find, void *context)
@@ -32,16 +33,35 @@ struct eraser *eraser_new(eraser_find *find, void *context)
 
 void eraser_free(struct eraser *eraser)
 {
+	if (eraser != NULL)
+		free(eraser->queue);
 	free(eraser);
+}
+
+/* Have another ring, of `room`; false if memory has ended. */
+static bool resize(struct eraser *eraser, size_t room)
+{
+	struct erasure *queue = calloc(room, sizeof *queue);
+
+	if (queue == NULL)
+		return false;
+	for (size_t i = 0; i < eraser->count; i++)
+		queue[i] = eraser->queue[(eraser->first + i) % eraser->room];
+	free(eraser->queue);
+	eraser->queue = queue;
+	eraser->room = room;
+	eraser->first = 0;
+	return true;
 }
 
 void eraser_add(struct eraser *eraser, uint16_t number, uint32_t spot, int64_t due_ms)
 {
-	size_t at = (eraser->first + eraser->count) % QUEUE_MAX;
-
-	if (eraser->count == QUEUE_MAX)
+	if (eraser->count == eraser->room &&
+		(eraser->room == QUEUE_MAX ||
+			!resize(eraser, eraser->room == 0 ? QUEUE_MIN : 2 * eraser->room)))
 		return;
-	eraser->queue[at] = (struct erasure){ number, spot, due_ms };
+	eraser->queue[(eraser->first + eraser->count) % eraser->room] = (struct erasure){ number,
+		spot, due_ms };
 	eraser->count++;
 }
 
@@ -85,9 +105,12 @@ void eraser_run(struct eraser *eraser, int64_t now_ms)
 		volumes[count] = erase(eraser, &eraser->queue[eraser->first], &records[count]);
 		if (volumes[count] != NULL)
 			count++;
-		eraser->first = (eraser->first + 1) % QUEUE_MAX;
+		eraser->first = (eraser->first + 1) % eraser->room;
 		eraser->count--;
 	}
+	/* What many deletes at once have taken is given back. */
+	if (eraser->room > QUEUE_MIN && eraser->count < eraser->room / 4)
+		resize(eraser, eraser->room / 2);
 	for (size_t i = 0; i < count; i++)
 		if (volumes[i]->dirty && volumes[i]->flush_errno == 0)
 			volume_flush(volumes[i], NULL);

@@ -11,10 +11,11 @@ struct eraser;
 typedef struct volume *eraser_find(void *context, uint16_t number);
 
 struct eraser *eraser_new(eraser_find *find, void *context); /* NULL: memory has ended */
-void eraser_free(struct eraser *eraser); /* what is not erased yet stays for fsck */
+void eraser_free(struct eraser *eraser); /* what is not erased yet stays for the scrub */
 
 /* Erase what the tombstone at block `spot` covers at `due_ms` (clock_mono_ms).  Due
- * times must not go backwards.  Of very many some are left for fsck. */
+ * times must not go backwards.  Each takes 16 bytes until then; of more than four
+ * million some are left for the scrub. */
 void eraser_add(struct eraser *eraser, uint16_t number, uint32_t spot, int64_t due_ms);
 
 /* Milliseconds from `now_ms` until something is due; -1 if there is nothing. */

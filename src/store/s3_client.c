@@ -1,15 +1,14 @@
 #include "store/s3_client.h"
 
 #include "auth/sigv4.h"
-#include "store/breaker.h"
 #include "store/s3_xml.h"
+#include "store/turns.h"
 
 #include <assert.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
 	URL_MAX = 8192,
@@ -29,12 +28,10 @@ struct s3 {
 	int64_t (*now)(void);
 	int64_t (*now_ms)(void);
 
+	struct turns *turns;
 	pthread_mutex_t mutex;
-	pthread_cond_t turn;
-	struct breaker breaker;
-	struct err broken; /* the last failure that the breaker counted */
 	struct web **idle; /* connections that nobody uses */
-	unsigned idle_count, open_count, in_flight;
+	unsigned idle_count;
 };
 
 static char *copy(const char *text)
@@ -97,7 +94,6 @@ static int read_endpoint(struct s3 *s3, const struct s3_conf *conf, struct err *
 struct s3 *s3_new(const struct s3_conf *conf, struct err *err)
 {
 	struct s3 *s3;
-	pthread_condattr_t attr;
 
 	if (!bucket_ok(conf->bucket)) {
 		err_set(err, ERR_CONFIG, "'%s' is no name of a bucket", conf->bucket);
@@ -122,14 +118,10 @@ struct s3 *s3_new(const struct s3_conf *conf, struct err *err)
 	s3->connect_timeout_ms = conf->connect_timeout_ms;
 	s3->now = conf->now;
 	s3->now_ms = conf->now_ms;
-	s3->in_flight = conf->in_flight;
+	s3->turns = turns_new(conf->in_flight, conf->now_ms);
 	s3->idle = calloc(conf->in_flight, sizeof(struct web *));
 	assert(s3->idle != NULL);
 	pthread_mutex_init(&s3->mutex, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&s3->turn, &attr);
-	pthread_condattr_destroy(&attr);
 	return s3;
 }
 
@@ -137,12 +129,11 @@ void s3_free(struct s3 *s3)
 {
 	if (s3 == NULL)
 		return;
-	assert(s3->idle_count == s3->open_count);
+	turns_free(s3->turns);
 	for (unsigned i = 0; i < s3->idle_count; i++)
 		web_free(s3->idle[i]);
 	free(s3->idle);
 	pthread_mutex_destroy(&s3->mutex);
-	pthread_cond_destroy(&s3->turn);
 	explicit_bzero(s3->secret, strlen(s3->secret));
 	free(s3->base);
 	free(s3->host);
@@ -154,91 +145,32 @@ void s3_free(struct s3 *s3)
 	free(s3);
 }
 
-/* ---- a turn ---- */
-
-static int refuse_broken(const struct s3 *s3, struct err *err)
-{
-	return err_set(err, ERR_BUSY, "it is left alone for a moment, since %s", s3->broken.text);
-}
-
-/* Wait until somebody's turn ends, at most until the deadline. */
-static bool wait_for_turn(struct s3 *s3, int64_t deadline_ms)
-{
-	int64_t left_ms = deadline_ms - s3->now_ms();
-	struct timespec until;
-
-	if (left_ms <= 0)
-		return false;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += left_ms / 1000;
-	until.tv_nsec += left_ms % 1000 * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
-	pthread_cond_timedwait(&s3->turn, &s3->mutex, &until);
-	return true;
-}
+/* ---- a turn, and a connection for it ---- */
 
 static struct web *take_turn(struct s3 *s3, int64_t deadline_ms, struct err *err)
 {
 	struct web *web = NULL;
 
+	if (turns_take(s3->turns, deadline_ms, err) != 0)
+		return NULL;
 	pthread_mutex_lock(&s3->mutex);
-	while (s3->idle_count == 0 && s3->open_count == s3->in_flight &&
-		!breaker_is_open(&s3->breaker) && wait_for_turn(s3, deadline_ms))
-		;
-	if (!breaker_is_open(&s3->breaker) && s3->idle_count == 0 &&
-		s3->open_count == s3->in_flight) {
-		err_set(err, ERR_BUSY, "%u requests are under way, and none ended in time",
-			s3->in_flight);
-	} else if (s3->idle_count == 0 && s3->open_count == s3->in_flight) {
-		refuse_broken(s3, err);
-	} else if (!breaker_pass(&s3->breaker, s3->now_ms())) {
-		refuse_broken(s3, err);
-	} else if (s3->idle_count > 0) {
+	if (s3->idle_count > 0)
 		web = s3->idle[--s3->idle_count];
-	} else {
-		s3->open_count++;
-		web = web_new();
-	}
 	pthread_mutex_unlock(&s3->mutex);
-	return web;
-}
-
-/* Whoever says that it is busy, or cannot be reached, is left alone after a while. */
-static bool is_trouble(enum err_code code)
-{
-	return code == ERR_BUSY || code == ERR_UNREACHABLE || code == ERR_TIMEOUT ||
-	       code == ERR_UNKNOWN;
+	return web != NULL ? web : web_new();
 }
 
 static void end_turn(struct s3 *s3, struct web *web, const struct err *err)
 {
 	pthread_mutex_lock(&s3->mutex);
 	s3->idle[s3->idle_count++] = web;
-	if (is_trouble(err->code)) {
-		s3->broken = *err;
-		breaker_failure(&s3->breaker, s3->now_ms());
-	} else {
-		breaker_success(&s3->breaker);
-	}
-	if (breaker_is_open(&s3->breaker))
-		pthread_cond_broadcast(&s3->turn);
-	else
-		pthread_cond_signal(&s3->turn);
 	pthread_mutex_unlock(&s3->mutex);
+	turns_end(s3->turns, err);
 }
 
 int s3_health(struct s3 *s3, struct err *err)
 {
-	int result = 0;
-
-	pthread_mutex_lock(&s3->mutex);
-	if (!breaker_would_pass(&s3->breaker, s3->now_ms()))
-		result = refuse_broken(s3, err);
-	pthread_mutex_unlock(&s3->mutex);
-	return result;
+	return turns_health(s3->turns, err);
 }
 
 /* ---- a request ---- */

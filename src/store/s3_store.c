@@ -3,20 +3,17 @@
 #include "auth/sigv4.h"
 #include "core/clock.h"
 #include "core/crc32.h"
+#include "store/retry.h"
 #include "store/s3_client.h"
 #include "store/s3_xml.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
-	TRIES = 3,
-	PAUSE_MS = 50, /* between tries, twice as long each time */
 	PREFIX_MAX = 512,
 	PAGE_MAX = 4 << 20,
 	PAGES_MAX = 10000000, /* 1000 objects each */
@@ -26,12 +23,16 @@ enum {
 enum exclusive { UNTRIED, HONOURED, NOT_HONOURED };
 
 struct s3_store {
+	struct object_store base;
 	struct s3 *s3;
 	char group[FILE_ID_GROUP_MAX + 1];
 	char front[PREFIX_MAX + FILE_ID_GROUP_MAX + 3]; /* of every key: "prefix/group/" */
 	int64_t timeout_ms;
+	uint64_t capacity;
 	_Atomic(enum exclusive) exclusive;
 };
+
+static const struct object_store_ops ops;
 
 static bool prefix_ok(const char *prefix)
 {
@@ -42,7 +43,7 @@ static bool prefix_ok(const char *prefix)
 			      "0123456789-._/") == len;
 }
 
-struct s3_store *s3_store_open(
+struct object_store *s3_store_open(
 	const struct engine_s3_conf *conf, const char *group, int64_t (*now)(void), struct err *err)
 {
 	const struct s3_conf s3_conf = {
@@ -67,6 +68,7 @@ struct s3_store *s3_store_open(
 	store = calloc(1, sizeof *store);
 	if (store == NULL)
 		abort();
+	store->base.ops = &ops;
 	store->s3 = s3_new(&s3_conf, err);
 	if (store->s3 == NULL) {
 		free(store);
@@ -76,75 +78,37 @@ struct s3_store *s3_store_open(
 	snprintf(store->front, sizeof store->front, "%s%s%s/", conf->prefix,
 		conf->prefix[0] == '\0' ? "" : "/", group);
 	store->timeout_ms = conf->timeout_ms;
-	return store;
+	store->capacity = conf->capacity;
+	return &store->base;
 }
 
-void s3_store_close(struct s3_store *store)
+static void close_store(struct object_store *base)
 {
-	if (store == NULL)
-		return;
+	struct s3_store *store = (struct s3_store *)base;
+
 	s3_free(store->s3);
 	free(store);
 }
 
-int s3_store_health(struct s3_store *store, struct err *err)
+static void space(struct object_store *base, uint64_t *total, uint64_t *free)
 {
-	return s3_health(store->s3, err);
+	*total = *free = ((struct s3_store *)base)->capacity;
 }
 
-int64_t s3_store_deadline(const struct s3_store *store, uint64_t len)
+static int health(struct object_store *base, struct err *err)
 {
-	return clock_mono_ms() + store->timeout_ms + (int64_t)(len >> 10);
+	return s3_health(((struct s3_store *)base)->s3, err);
 }
 
-/* ---- tries ---- */
-
-struct tries {
-	int64_t deadline_ms, try_ms;
-	unsigned count;
-	bool perhaps_done; /* one of them ended with ERR_UNKNOWN */
-};
-
-static struct tries tries_until(int64_t deadline_ms)
+static int64_t deadline(const struct object_store *base, uint64_t len)
 {
-	int64_t left_ms = deadline_ms - clock_mono_ms();
-
-	return (struct tries){ .deadline_ms = deadline_ms, .try_ms = left_ms / 2 };
+	return clock_mono_ms() + ((const struct s3_store *)base)->timeout_ms + (int64_t)(len >> 10);
 }
 
-/* When the next try has to end. */
-static int64_t try_end(const struct tries *tries)
+/* After a failure: another try? */
+static bool try_again(struct s3_store *store, struct retry *tries, struct err *err)
 {
-	int64_t end_ms = clock_mono_ms() + tries->try_ms;
-
-	return end_ms < tries->deadline_ms ? end_ms : tries->deadline_ms;
-}
-
-static void pause_for(int64_t ms)
-{
-	struct timespec rest = { ms / 1000, ms % 1000 * 1000000 };
-
-	while (nanosleep(&rest, &rest) != 0 && errno == EINTR)
-		;
-}
-
-/* After a failure: may there be another try?  Waits a little before it.  Once a try may
- * have been carried out, `err` says so whatever the later ones came to. */
-static bool try_again(struct s3_store *store, struct tries *tries, struct err *err)
-{
-	bool temporary = err->code == ERR_UNKNOWN || err->code == ERR_UNREACHABLE ||
-			 err->code == ERR_TIMEOUT || err->code == ERR_BUSY;
-	int64_t pause_ms = (int64_t)PAUSE_MS << tries->count;
-
-	tries->perhaps_done = tries->perhaps_done || err->code == ERR_UNKNOWN;
-	if (temporary && ++tries->count < TRIES && s3_health(store->s3, NULL) == 0 &&
-		clock_mono_ms() + pause_ms < tries->deadline_ms) {
-		pause_for(pause_ms);
-		return true;
-	}
-	if (tries->perhaps_done)
-		err->code = ERR_UNKNOWN;
-	return false;
+	return retry_again(tries, s3_health(store->s3, NULL) == 0, err);
 }
 
 static void key_of(const struct s3_store *store, const struct file_id *id, char out[S3_KEY_MAX + 1])
@@ -200,16 +164,16 @@ static int stat_once(struct s3_store *store, const struct file_id *id, int64_t e
 	return 0;
 }
 
-int s3_store_stat(
+static int stat_object(
 	struct s3_store *store, const struct file_id *id, int64_t deadline_ms, struct err *err)
 {
-	struct tries tries = tries_until(deadline_ms);
+	struct retry tries = retry_until(deadline_ms);
 	struct web_response response;
 	int result;
 
 	web_response_init(&response);
 	do
-		result = stat_once(store, id, try_end(&tries), &response, err);
+		result = stat_once(store, id, retry_try_end(&tries), &response, err);
 	while (result != 0 && try_again(store, &tries, err));
 	web_response_fini(&response);
 	return result;
@@ -240,21 +204,22 @@ static int get_once(struct s3_store *store, const struct file_id *id, int64_t en
 	return 0;
 }
 
-int s3_store_get(struct s3_store *store, const struct file_id *id, struct buf *out, struct err *err)
+static int get_object(
+	struct s3_store *store, const struct file_id *id, struct buf *out, struct err *err)
 {
-	struct tries tries = tries_until(s3_store_deadline(store, id->size));
+	struct retry tries = retry_until(deadline(&store->base, id->size));
 	struct web_response response;
 	unsigned corrupt = 0;
 	int result;
 
 	if (id->size > out->limit - out->len)
-		return s3_store_stat(store, id, tries.deadline_ms, err) != 0
+		return stat_object(store, id, tries.deadline_ms, err) != 0
 			       ? -1
 			       : err_set(err, ERR_TOO_LARGE, "%s is larger than is wanted here",
 					 id->name);
 	web_response_init(&response);
 	do
-		result = get_once(store, id, try_end(&tries), &response, err);
+		result = get_once(store, id, retry_try_end(&tries), &response, err);
 	while (result != 0 &&
 		((err->code == ERR_CORRUPT && corrupt++ == 0) || try_again(store, &tries, err)));
 	if (result == 0) {
@@ -300,7 +265,7 @@ static int compare(
 	int result;
 
 	buf_init(&there, content.len);
-	result = s3_store_get(store, id, &there, err);
+	result = get_object(store, id, &there, err);
 	if (result == 0 && !span_equal(buf_span(&there), content))
 		result = err_set(err, ERR_EXISTS, "there is another %s", id->name);
 	else if (result != 0)
@@ -313,7 +278,7 @@ static int compare(
 static int look_before(
 	struct s3_store *store, const struct file_id *id, int64_t deadline_ms, struct err *err)
 {
-	if (s3_store_stat(store, id, deadline_ms, err) == 0 || err->code == ERR_CORRUPT)
+	if (stat_object(store, id, deadline_ms, err) == 0 || err->code == ERR_CORRUPT)
 		return err_set(err, ERR_EXISTS, "there is a %s", id->name);
 	return err->code == ERR_NOT_FOUND ? 0 : -1;
 }
@@ -330,17 +295,18 @@ static void try_exclusive(
 		store->exclusive = HONOURED;
 }
 
-int s3_store_put(struct s3_store *store, const struct file_id *id, struct span content,
+static int put(struct object_store *base, const struct file_id *id, struct span content,
 	int64_t deadline_ms, struct err *err)
 {
-	struct tries tries = tries_until(deadline_ms);
+	struct s3_store *store = (struct s3_store *)base;
+	struct retry tries = retry_until(deadline_ms);
 
 	if (store->exclusive != HONOURED && look_before(store, id, deadline_ms, err) != 0)
 		return -1;
 	for (;;) {
 		bool only_if_new = store->exclusive != NOT_HONOURED;
 
-		if (send_object(store, id, content, only_if_new, try_end(&tries), err) == 0)
+		if (send_object(store, id, content, only_if_new, retry_try_end(&tries), err) == 0)
 			break;
 		if (err->code == ERR_UNSUPPORTED && only_if_new) {
 			store->exclusive = NOT_HONOURED;
@@ -352,7 +318,7 @@ int s3_store_put(struct s3_store *store, const struct file_id *id, struct span c
 			return -1;
 	}
 	if (store->exclusive == UNTRIED)
-		try_exclusive(store, id, content, try_end(&tries));
+		try_exclusive(store, id, content, retry_try_end(&tries));
 	return 0;
 }
 
@@ -376,16 +342,17 @@ static int remove_object(
 }
 
 /* The service says "done" of an object that never was, so it is looked for before. */
-int s3_store_remove(
-	struct s3_store *store, const struct file_id *id, int64_t deadline_ms, struct err *err)
+static int remove_picture(
+	struct object_store *base, const struct file_id *id, int64_t deadline_ms, struct err *err)
 {
-	struct tries tries = tries_until(deadline_ms);
+	struct s3_store *store = (struct s3_store *)base;
+	struct retry tries = retry_until(deadline_ms);
 	int result;
 
-	if (s3_store_stat(store, id, deadline_ms, err) != 0 && err->code != ERR_CORRUPT)
+	if (stat_object(store, id, deadline_ms, err) != 0 && err->code != ERR_CORRUPT)
 		return -1;
 	do
-		result = remove_object(store, id, try_end(&tries), err);
+		result = remove_object(store, id, retry_try_end(&tries), err);
 	while (result != 0 && try_again(store, &tries, err));
 	return result;
 }
@@ -419,7 +386,7 @@ static bool on_object(void *context, const struct s3_object *object)
 			object->size, found.id.size);
 	} else if (walk->flags & ENGINE_CHECK_CONTENT) {
 		buf_init(&content, (size_t)found.id.size);
-		if (s3_store_get(walk->store, &found.id, &content, &found.err) != 0)
+		if (get_object(walk->store, &found.id, &content, &found.err) != 0)
 			found.what = ENGINE_FOUND_CORRUPT;
 		buf_fini(&content);
 		if (found.err.code == ERR_NOT_FOUND) /* it went meanwhile */
@@ -431,7 +398,7 @@ static bool on_object(void *context, const struct s3_object *object)
 static int get_page(
 	struct s3_store *store, const char *token, struct web_response *response, struct err *err)
 {
-	struct tries tries = tries_until(s3_store_deadline(store, 0));
+	struct retry tries = retry_until(deadline(&store->base, 0));
 	struct s3_request list = { .method = "GET", .max_body = PAGE_MAX };
 	struct buf query;
 	int result;
@@ -450,17 +417,18 @@ static int get_page(
 		return err_set(err, ERR_UNSUPPORTED, "a page of the list has too long a name");
 	}
 	do {
-		list.deadline_ms = try_end(&tries);
+		list.deadline_ms = retry_try_end(&tries);
 		result = s3_ask(store->s3, &list, response, err);
 	} while (result != 0 && try_again(store, &tries, err));
 	buf_fini(&query);
 	return result;
 }
 
-int s3_store_walk(struct s3_store *store, unsigned flags,
+static int walk_bucket(struct object_store *base, unsigned flags,
 	bool (*found)(void *context, const struct engine_found *found), void *context,
 	struct err *err)
 {
+	struct s3_store *store = (struct s3_store *)base;
 	struct walk walk = { store, flags, found, context };
 	struct s3_page page = { .found = on_object, .context = &walk };
 	char token[S3_TOKEN_MAX + 1] = "";
@@ -482,3 +450,27 @@ int s3_store_walk(struct s3_store *store, unsigned flags,
 	web_response_fini(&response);
 	return result;
 }
+
+static int get(
+	struct object_store *base, const struct file_id *id, struct buf *out, struct err *err)
+{
+	return get_object((struct s3_store *)base, id, out, err);
+}
+
+static int stat(
+	struct object_store *base, const struct file_id *id, int64_t deadline_ms, struct err *err)
+{
+	return stat_object((struct s3_store *)base, id, deadline_ms, err);
+}
+
+static const struct object_store_ops ops = {
+	.deadline = deadline,
+	.put = put,
+	.get = get,
+	.stat = stat,
+	.remove = remove_picture,
+	.walk = walk_bucket,
+	.space = space,
+	.health = health,
+	.close = close_store,
+};

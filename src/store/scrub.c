@@ -164,6 +164,19 @@ static bool being_written(const struct volume *volume)
 	return disk->fstat(volume->fd, &st) != 0 || clock_unix() - st.st_mtim.tv_sec < SETTLED_S;
 }
 
+/* A tombstone whose bytes nobody has erased: the server stopped before their time came.  A
+ * second delete of the picture has them erased; whatever it fails with, the next pass
+ * finds them again. */
+static void erase_left(struct scrub *scrub, const struct record *record)
+{
+	struct file_id id;
+
+	if (record->kind == RECORD_DELETED &&
+		scrub->conf.now() - record->deleted > scrub->conf.erase_after_s &&
+		file_id_parse_name(span_str(record->group), span_str(record->name), &id))
+		engine_remove_wait(scrub->conf.engine, &id, NULL);
+}
+
 static bool take(void *context, const struct walk_found *found)
 {
 	struct scrub *scrub = context;
@@ -176,6 +189,8 @@ static bool take(void *context, const struct walk_found *found)
 		note(scrub, where, found->err.text);
 	else if (found->what == WALK_PICTURE && found->no_end)
 		note(scrub, where, "the end mark is damaged, the content is right");
+	else if (found->what == WALK_TOMBSTONE)
+		erase_left(scrub, &found->record);
 	scrub->at.spot = (uint32_t)(found->offset / RECORD_BLOCK);
 	if (scrub->unsaved >= REMEMBER_BYTES)
 		write_position(scrub);

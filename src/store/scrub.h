@@ -2,14 +2,16 @@
  *
  * One thread reads each record of each volume, then each file of names.db, at no more than
  * so many bytes a second.  What does not match goes on the store path's quarantine list;
- * what matches again at the end of a pass is taken off.  STORE/scrub remembers how
- * far it is, so that a restart goes on and does not begin anew:
+ * what matches again at the end of a pass is taken off.  What was deleted and is not erased,
+ * because the server stopped in between, is given to the engine to erase.  STORE/scrub
+ * remembers how far it is, so that a restart goes on and does not begin anew:
  *
  *     scrub STARTED VOLUME SPOT      STARTED: Unix seconds; VOLUME 65536: names.db is next,
  *                                    65537: this pass is done */
 #pragma once
 
 #include "core/err.h"
+#include "store/engine.h"
 #include "store/names.h"
 
 #include <stdatomic.h>
@@ -19,6 +21,8 @@ struct scrub_conf {
 	char *const *paths;
 	size_t path_count;
 	struct names *const *names; /* of each path */
+	struct engine *engine;      /* that writes to the paths */
+	int64_t erase_after_s;      /* from a deletion until the engine must have erased it */
 	uint64_t rate;              /* bytes a second, more than 0 */
 	int64_t every_s;            /* from the start of a pass to that of the next */
 	int64_t (*now)(void);       /* Unix seconds */

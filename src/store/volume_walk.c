@@ -88,20 +88,48 @@ static int end_mark(struct walk *walk, const struct record *record, bool *there,
 	return len < 0 ? -1 : 0;
 }
 
+static void take_unmade(struct walk_found *found)
+{
+	found->what = WALK_TOMBSTONE;
+	if (found->record.kind != RECORD_TORN)
+		return;
+	found->what = WALK_TORN;
+	err_set(&found->err, ERR_NOT_FOUND, "%s was never finished", found->record.name);
+}
+
 /* The header as it is now: the picture may have been deleted, or its bytes may have gone to
  * a cold store, while it was read. */
-static bool gone_meanwhile(struct walk *walk, struct record *record)
+static bool gone_meanwhile(struct walk *walk, struct walk_found *found)
 {
 	uint8_t header[RECORD_HEADER_LEN];
-	uint64_t offset = (uint64_t)record->spot * RECORD_BLOCK;
 	struct record now;
 
-	if (volume_read(walk->volume, offset, header, sizeof header, NULL) != sizeof header ||
-		record_decode(header, &walk->volume->key, record->spot, &now) != RECORD_GOOD ||
+	if (volume_read(walk->volume, found->offset, header, sizeof header, NULL) !=
+			sizeof header ||
+		record_decode(header, &walk->volume->key, found->record.spot, &now) !=
+			RECORD_GOOD ||
 		(now.kind == RECORD_PICTURE && record_is_here(&now)))
 		return false;
-	*record = now;
+	found->record = now;
+	found->len = (uint64_t)now.room * RECORD_BLOCK;
+	found->no_end = false;
+	if (now.kind != RECORD_PICTURE)
+		take_unmade(found);
 	return true;
+}
+
+/* The content is right and the end mark is not there.  In a last block that holds nothing
+ * but the mark, the next record may stand: then there is no place for one. */
+static int judge_whole(struct walk *walk, struct walk_found *found, struct err *err)
+{
+	uint32_t room;
+	enum volume_end end;
+
+	if (volume_own_room(walk->volume, &found->record, &room, &end, err) != 0)
+		return -1;
+	found->len = (uint64_t)room * RECORD_BLOCK;
+	found->no_end = room == found->record.room;
+	return 0;
 }
 
 /* The content is wrong and the end mark is not there.  An upload that was cut off left
@@ -142,15 +170,11 @@ static int judge_picture(struct walk *walk, struct walk_found *found, struct err
 	if (volume_crc(walk->volume, found->offset + RECORD_HEADER_LEN, record->len, 0, &crc,
 		    err) != 0)
 		return -1;
-	found->no_end = !ended;
 	if (crc == record->crc)
+		return ended ? 0 : judge_whole(walk, found, err);
+	found->no_end = !ended;
+	if (gone_meanwhile(walk, found))
 		return 0;
-	if (gone_meanwhile(walk, &found->record)) {
-		if (record->kind != RECORD_PICTURE)
-			found->what = WALK_TOMBSTONE;
-		found->no_end = false;
-		return 0;
-	}
 	if (!ended)
 		return judge_endless(walk, found, err);
 	found->what = WALK_CORRUPT;
@@ -161,18 +185,15 @@ static int judge_picture(struct walk *walk, struct walk_found *found, struct err
 static int take_record(struct walk *walk, const struct record *record, struct err *err)
 {
 	struct walk_found found = {
-		.what = WALK_TOMBSTONE,
 		.offset = walk->at,
 		.len = (uint64_t)record->room * RECORD_BLOCK,
 		.has_record = true,
 		.record = *record,
 	};
 
-	if (record->kind == RECORD_TORN) {
-		found.what = WALK_TORN;
-		err_set(&found.err, ERR_NOT_FOUND, "%s was never finished", record->name);
-	}
-	if (record->kind == RECORD_PICTURE && judge_picture(walk, &found, err) != 0)
+	if (record->kind != RECORD_PICTURE)
+		take_unmade(&found);
+	else if (judge_picture(walk, &found, err) != 0)
 		return -1;
 	report_unknown(walk);
 	report(walk, &found);
@@ -180,7 +201,7 @@ static int take_record(struct walk *walk, const struct record *record, struct er
 	if (found.no_end && found.what != WALK_PICTURE)
 		walk->at += RECORD_BLOCK;
 	else
-		walk->at += (uint64_t)found.record.room * RECORD_BLOCK;
+		walk->at += found.len;
 	return 0;
 }
 

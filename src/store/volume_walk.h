@@ -19,9 +19,9 @@ enum walk_what {
 struct walk_found {
 	enum walk_what what;
 	uint64_t offset;
-	uint64_t len;    /* of the record; of UNKNOWN, how many bytes have something in them */
+	uint64_t len;    /* of the record's own blocks; of UNKNOWN, bytes with something in them */
 	bool has_record; /* a header that is damaged tells nothing */
-	bool no_end;     /* a picture that is right but has lost its end mark */
+	bool no_end;     /* a picture that is right but lacks the end mark in its last block */
 	struct record record;
 	struct err err;
 };

@@ -324,7 +324,11 @@ static void finish_removes(struct writer *writer)
 		if (removed->volume != NULL && removed->volume->flush_errno != 0)
 			flush_error(removed->volume, &remove->err);
 		remove->cold = removed->record.cold != ENGINE_COLD_NONE;
-		if (removed->volume != NULL && remove->err.code == ERR_NONE)
+		/* Deleted again what is not erased yet: that may be because of a stop. */
+		if (removed->volume != NULL &&
+			(remove->err.code == ERR_NONE ||
+				(remove->err.code == ERR_GONE &&
+					removed->record.kind == RECORD_DELETED)))
 			eraser_add(writer->eraser, removed->volume->number, removed->record.spot,
 				clock_mono_ms() + writer->conf.punch_delay_ms);
 		volume_unref(removed->volume);

@@ -1,11 +1,13 @@
 /* load_fdfs - uploads pictures to a storage over the FastDFS protocol and checks the ids.
  *
- *     load_fdfs -a HOST:PORT -c CONNECTIONS -n COUNT [-f FIRST] [-v SAMPLES] [-o LIST] PICTURE
+ *     load_fdfs -a HOST:PORT -c CONNECTIONS -n COUNT [-f FIRST] [-l] [-v SAMPLES] [-o LIST]
+ *               PICTURE
  *
  * Each upload sends PICTURE with its running number, from FIRST on, as eight hex digits
- * in place of the bytes in its middle, so that no two are the same.  Size and CRC in
- * every id that comes back must be those of what was sent.  Afterwards, and not timed,
- * SAMPLES of them are downloaded again and compared.
+ * in place of the bytes in its middle, so that no two are the same.  With -l it sends
+ * only the beginning of PICTURE, 1,000 to 100,000 bytes, log-normal, 43,000 on average; the
+ * number says how many.  Size and CRC in every id that comes back must be those of what
+ * was sent.  Afterwards, and not timed, SAMPLES of them are downloaded again and compared.
  *
  * LIST gets a line "/ID LENGTH CRC32" for each, which is what load_http reads.
  * Prints the report of load.h.  Exit status 1 if an answer was wrong. */
@@ -18,6 +20,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,12 +42,18 @@ enum {
 	SILENCE_MS = 10000,
 	CONNECTIONS_MAX = 1024,
 	WRONG_SHOWN = 3,
+	DRAWN_MIN = 1000,
+	DRAWN_MAX = 100000,
 };
+
+/* Of the logarithms, before what is shorter or longer is drawn again. */
+static const double drawn_median = 43000, drawn_sigma = 0.7;
 
 struct conn {
 	int fd;
 	bool busy;
 	size_t number; /* of the upload under way, from 0 */
+	size_t len;    /* of its picture */
 	int64_t start_us;
 	uint8_t head[UPLOAD_LEN];
 	char stamp[STAMP_LEN + 1];
@@ -57,12 +66,14 @@ struct conn {
 /* What was stored: for LIST and for the samples. */
 struct stored {
 	char id[FILE_ID_TEXT_MAX + 1];
-	uint32_t crc;
+	uint32_t crc, len;
 };
 
 static const char *address;
 static uint8_t *picture;
-static size_t picture_len, stamp_at;
+static size_t picture_len;
+static bool drawn;
+static uint64_t sent_bytes;
 static char ext[FILE_ID_EXT_MAX + 1];
 static size_t count, first, started, wrong, checked;
 static struct stored *stored;
@@ -82,7 +93,6 @@ static void read_picture(const char *file)
 		load_die("cannot read a picture from %s", file);
 	close(fd);
 	picture_len = (size_t)got;
-	stamp_at = picture_len / 2;
 	if (dot != NULL && file_id_ext_ok(span_str(dot + 1)))
 		strcpy(ext, dot + 1);
 }
@@ -93,25 +103,51 @@ static void complain(size_t number, const char *what)
 		fprintf(stderr, "load_fdfs: upload %zu: %s\n", number, what);
 }
 
+/* A number from 0, not included, to 1: SplitMix64's next one. */
+static double fraction(uint64_t *state)
+{
+	uint64_t z = *state += 0x9e3779b97f4a7c15;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	return ((double)((z ^ z >> 31) >> 11) + 1) / 0x1p53;
+}
+
+/* The length of the picture with this number. */
+static size_t length_of(size_t number)
+{
+	static const double turn = 6.283185307179586;
+	uint64_t state = number;
+
+	while (drawn) { /* one draw in eight is thrown away */
+		double far = sqrt(-2 * log(fraction(&state)));
+		double len = drawn_median * exp(drawn_sigma * far * cos(turn * fraction(&state)));
+
+		if (len >= DRAWN_MIN && len <= DRAWN_MAX)
+			return (size_t)len;
+	}
+	return picture_len;
+}
+
 /* The CRC of the picture as `conn` sends it. */
 static uint32_t picture_crc(const struct conn *conn)
 {
+	size_t stamp_at = conn->len / 2, behind = stamp_at + STAMP_LEN;
 	uint32_t crc = crc32_add(0, span_of(picture, stamp_at));
-	size_t behind = stamp_at + STAMP_LEN;
 
 	crc = crc32_add(crc, span_of(conn->stamp, STAMP_LEN));
-	return crc32_add(crc, span_of(picture + behind, picture_len - behind));
+	return crc32_add(crc, span_of(picture + behind, conn->len - behind));
 }
 
 /* Send what the socket takes of the upload; true once it has all of it. */
 static bool send_more(struct conn *conn)
 {
-	size_t behind = stamp_at + STAMP_LEN, skip = conn->sent;
+	size_t stamp_at = conn->len / 2, behind = stamp_at + STAMP_LEN, skip = conn->sent;
 	struct iovec parts[] = {
 		{ conn->head, UPLOAD_LEN },
 		{ picture, stamp_at },
 		{ conn->stamp, STAMP_LEN },
-		{ picture + behind, picture_len - behind },
+		{ picture + behind, conn->len - behind },
 	};
 	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 4 };
 	ssize_t sent;
@@ -130,7 +166,7 @@ static bool send_more(struct conn *conn)
 		load_die("%s takes no upload: %s", address, strerror(errno));
 	if (sent > 0)
 		conn->sent += (size_t)sent;
-	return conn->sent == UPLOAD_LEN + picture_len;
+	return conn->sent == UPLOAD_LEN + conn->len;
 }
 
 static void watch(int epoll, int how, struct conn *conn, uint32_t events)
@@ -148,11 +184,12 @@ static void begin(int epoll, struct conn *conn)
 	if (!conn->busy)
 		return;
 	conn->number = started++;
+	conn->len = length_of(first + conn->number);
 	snprintf(conn->stamp, sizeof conn->stamp, "%08x", (unsigned)(first + conn->number));
 	memset(conn->head, 0, sizeof conn->head);
-	store_be64(conn->head, UPLOAD_LEN - HEADER_LEN + picture_len);
+	store_be64(conn->head, UPLOAD_LEN - HEADER_LEN + conn->len);
 	conn->head[8] = CMD_UPLOAD;
-	store_be64(conn->head + 11, picture_len);
+	store_be64(conn->head + 11, conn->len);
 	memcpy(conn->head + 19, ext, strlen(ext));
 	conn->crc = picture_crc(conn);
 	conn->sent = conn->answer_len = 0;
@@ -175,10 +212,12 @@ static void check_answer(struct conn *conn)
 		complain(conn->number, "the answer has no id");
 		return;
 	}
-	if (id.size != picture_len || id.crc != conn->crc)
+	if (id.size != conn->len || id.crc != conn->crc)
 		complain(conn->number, "the id has another size or CRC");
 	file_id_format(&id, stored[conn->number].id);
 	stored[conn->number].crc = conn->crc;
+	stored[conn->number].len = (uint32_t)conn->len;
+	sent_bytes += conn->len;
 }
 
 /* Bytes of an answer have come. */
@@ -248,7 +287,7 @@ static void read_all(int fd, uint8_t *to, size_t len)
 static void check_sample(int fd, size_t number, uint8_t *body)
 {
 	const char *name = strchr(stored[number].id, '/') + 1;
-	size_t group_len = (size_t)(name - 1 - stored[number].id);
+	size_t group_len = (size_t)(name - 1 - stored[number].id), len = stored[number].len;
 	uint8_t head[HEADER_LEN];
 	struct buf request;
 
@@ -267,12 +306,12 @@ static void check_sample(int fd, size_t number, uint8_t *body)
 	buf_fini(&request);
 	read_all(fd, head, sizeof head);
 	checked++;
-	if (head[9] != 0 || load_be64(head) != picture_len) {
+	if (head[9] != 0 || load_be64(head) != len) {
 		complain(number, "cannot be downloaded again");
 		return;
 	}
-	read_all(fd, body, picture_len);
-	if (crc32_add(0, span_of(body, picture_len)) != stored[number].crc)
+	read_all(fd, body, len);
+	if (crc32_add(0, span_of(body, len)) != stored[number].crc)
 		complain(number, "was downloaded with other bytes");
 }
 
@@ -300,7 +339,8 @@ static void write_list(const char *file)
 	if (out == NULL)
 		load_die("cannot write %s: %s", file, strerror(errno));
 	for (size_t i = 0; i < count; i++)
-		fprintf(out, "/%s %zu %08x\n", stored[i].id, picture_len, stored[i].crc);
+		fprintf(out, "/%s %u %08x\n", stored[i].id, (unsigned)stored[i].len,
+			(unsigned)stored[i].crc);
 	if (fclose(out) != 0)
 		load_die("cannot write %s: %s", file, strerror(errno));
 }
@@ -311,7 +351,7 @@ int main(int argc, char **argv)
 	const char *list = NULL;
 	struct conn *conns;
 
-	for (int opt; (opt = getopt(argc, argv, "a:c:n:f:v:o:")) != -1;)
+	for (int opt; (opt = getopt(argc, argv, "a:c:n:f:lv:o:")) != -1;)
 		if (opt == 'a')
 			address = optarg;
 		else if (opt == 'c')
@@ -320,6 +360,8 @@ int main(int argc, char **argv)
 			count = (size_t)load_number(optarg, 1, 10000000);
 		else if (opt == 'f')
 			first = (size_t)load_number(optarg, 0, UINT32_MAX);
+		else if (opt == 'l')
+			drawn = true;
 		else if (opt == 'v')
 			samples = (size_t)load_number(optarg, 0, 1000000);
 		else if (opt == 'o')
@@ -327,9 +369,11 @@ int main(int argc, char **argv)
 		else
 			return 2;
 	if (address == NULL || count == 0 || optind != argc - 1)
-		load_die("usage: load_fdfs -a HOST:PORT -c CONNECTIONS -n COUNT [-f FIRST] "
+		load_die("usage: load_fdfs -a HOST:PORT -c CONNECTIONS -n COUNT [-f FIRST] [-l] "
 			 "[-v SAMPLES] [-o LIST] PICTURE");
 	read_picture(argv[optind]);
+	if (drawn && picture_len < DRAWN_MAX)
+		load_die("%s is shorter than %d bytes", argv[optind], DRAWN_MAX);
 	stored = calloc(count, sizeof *stored);
 	conns = calloc(conn_count, sizeof *conns);
 	if (stored == NULL || conns == NULL)
@@ -345,6 +389,6 @@ int main(int argc, char **argv)
 	free(conns);
 	free(stored);
 	free(picture);
-	load_report(&times, wrong, checked, (uint64_t)times.count * picture_len);
+	load_report(&times, wrong, checked, sent_bytes);
 	return wrong == 0 ? 0 : 1;
 }

@@ -37,7 +37,8 @@ def program(build, name):
 class Storages:
     """A tracker and storage_servers, each a group of its own with an engine of its own."""
 
-    def __init__(self, build, home, engines):
+    def __init__(self, build, home, engines, more=""):
+        """`engines` by group; `more` are lines of settings for each of the storages."""
         self.build = build
         self.home = home
         self.conf = os.path.join(home, "picstore.conf")
@@ -53,7 +54,7 @@ class Storages:
             for group, engine in engines.items():
                 conf.write(STORAGE_CONF.format(
                     home=home, group=group, port=self.ports[group], engine=engine,
-                    http=self.http_ports[group]))
+                    http=self.http_ports[group]) + more)
 
     def start_tracker(self):
         self.servers["tracker"] = Server(

@@ -17,7 +17,8 @@
 enum {
 	BACKLOG = 1024,
 	TICK_MS = 200,
-	FULL_MS = 2000, /* for so long after it refused an upload the store counts as full */
+	FULL_MS = 2000,   /* for so long after it refused an upload the store counts as full */
+	ERASED_BY_S = 60, /* after punch_delay; what is left then waits for the scrub */
 };
 
 #define COUNTER(name, gauge, help)                                                                 \
@@ -373,6 +374,8 @@ static int start_scrub(struct storage *storage, struct err *err)
 		.paths = own->store_path.items,
 		.path_count = own->store_path.count,
 		.names = storage->names,
+		.engine = storage->engine,
+		.erase_after_s = own->punch_delay / 1000 + ERASED_BY_S,
 		.rate = (uint64_t)own->scrub_rate,
 		.every_s = own->scrub_every / 1000,
 		.now = clock_unix,

@@ -99,10 +99,25 @@ void kit_open(struct kit *kit, const char *name)
 		fail_msg("engine %s does not open: %s", name, err.text);
 }
 
+void kit_start(struct kit *kit, const char *name)
+{
+	kit_init(kit, 1);
+	kit_open(kit, name);
+}
+
 void kit_close(struct kit *kit)
 {
 	engine_close(kit->engine);
 	kit->engine = NULL;
+}
+
+enum err_code kit_open_code(const struct engine_conf *conf)
+{
+	struct err err = { 0 };
+	struct engine *engine = engine_open("volume", conf, &err);
+
+	engine_close(engine);
+	return err.code;
 }
 
 uint8_t *kit_bytes(size_t len, unsigned seed)
@@ -199,6 +214,61 @@ enum err_code kit_remove(struct kit *kit, const struct file_id *id)
 	return err.code;
 }
 
+static bool count_found(void *context, const struct engine_found *found)
+{
+	struct kit_found *counts = context;
+
+	counts->pictures += found->what == ENGINE_FOUND_PICTURE;
+	counts->deleted += found->what == ENGINE_FOUND_DELETED;
+	counts->corrupt += found->what == ENGINE_FOUND_CORRUPT;
+	counts->torn += found->what == ENGINE_FOUND_TORN;
+	counts->last = found->id;
+	return true;
+}
+
+struct kit_found kit_walk(struct kit *kit, unsigned flags)
+{
+	struct kit_found counts = { 0 };
+	struct err err;
+
+	if (engine_walk(kit->engine, flags, count_found, &counts, &err) != 0)
+		fail_msg("walk failed: %s", err.text);
+	return counts;
+}
+
+static void count_problem(void *context, const char *file, const struct err *err)
+{
+	(void)file;
+	assert_true(err->text[0] != '\0');
+	++*(int *)context;
+}
+
+struct fsck_totals kit_fsck(const struct kit *kit, bool repair, int *problems)
+{
+	int count = 0;
+	const struct fsck fsck = {
+		.group = kit->conf.group,
+		.paths = kit->conf.paths,
+		.path_count = kit->conf.path_count,
+		.repair = repair,
+		.problem = count_problem,
+		.context = &count,
+	};
+	struct fsck_totals totals;
+	struct err err;
+
+	if (fsck_run(&fsck, &totals, &err) != 0)
+		fail_msg("fsck failed: %s", err.text);
+	if (problems != NULL)
+		*problems = count;
+	return totals;
+}
+
+int64_t kit_offset(const struct file_id *id)
+{
+	return (int64_t)id->random * FILE_ID_SPOT_UNIT;
+}
+
 void kit_volume_file(const struct kit *kit, const struct file_id *id, char out[512])
 {
 	snprintf(out, 512, "%s/data/%02X/%02X.vol", kit->folders[id->path], id->dir >> 8,
@@ -217,17 +287,24 @@ void kit_read(const struct kit *kit, const struct file_id *id, int64_t at, void 
 	close(fd);
 }
 
-void kit_flip(const struct kit *kit, const struct file_id *id, int64_t at, uint8_t bits)
+void kit_write(
+	const struct kit *kit, const struct file_id *id, int64_t at, const void *bytes, size_t len)
 {
 	char file[512];
-	uint8_t byte;
 	int fd;
 
-	kit_read(kit, id, at, &byte, 1);
-	byte ^= bits;
 	kit_volume_file(kit, id, file);
 	fd = open(file, O_WRONLY);
 	assert_true(fd >= 0);
-	assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+	assert_int_equal(pwrite(fd, bytes, len, at), len);
 	close(fd);
+}
+
+void kit_flip(const struct kit *kit, const struct file_id *id, int64_t at, uint8_t bits)
+{
+	uint8_t byte;
+
+	kit_read(kit, id, at, &byte, 1);
+	byte ^= bits;
+	kit_write(kit, id, at, &byte, 1);
 }

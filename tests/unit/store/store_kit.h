@@ -4,6 +4,7 @@
 
 #include "store/engine.h"
 #include "store/engine_s3.h"
+#include "store/fsck.h"
 
 enum { KIT_PATHS = 2 };
 
@@ -20,10 +21,16 @@ struct kit {
 /* Make store paths in a scratch folder and a configuration with small steps. */
 void kit_init(struct kit *kit, size_t path_count);
 
+/* One store path, and the engine `name` on it. */
+void kit_start(struct kit *kit, const char *name);
+
 /* Open the engine `name`, or open it anew.  The test fails if that does.  "tiered" is volumes with
  * s3 behind them, and "moved" the same where every picture that is put is there at once. */
 void kit_open(struct kit *kit, const char *name);
 void kit_close(struct kit *kit);
+
+/* The code with which the volume engine refuses this configuration; ERR_NONE if it does not. */
+enum err_code kit_open_code(const struct engine_conf *conf);
 
 /* Tell s3_double.py something ("method=PUT&what=reset&times=2"); returns how many objects it
  * has. */
@@ -46,7 +53,22 @@ void kit_expect(struct kit *kit, const struct file_id *id, size_t len, unsigned 
 enum err_code kit_get_code(struct kit *kit, const struct file_id *id);
 enum err_code kit_remove(struct kit *kit, const struct file_id *id);
 
-/* The file and offset of a volume record, for tests that damage it. */
+/* What a walk finds. */
+struct kit_found {
+	int pictures, deleted, corrupt, torn;
+	struct file_id last;
+};
+
+struct kit_found kit_walk(struct kit *kit, unsigned flags);
+
+/* Check the store; `*problems` is the number of sentences that were said, NULL: any. */
+struct fsck_totals kit_fsck(const struct kit *kit, bool repair, int *problems);
+
+/* Where the record of `id` starts in its volume; and for tests that damage it: the file, and
+ * bytes anywhere in it. */
+int64_t kit_offset(const struct file_id *id);
 void kit_volume_file(const struct kit *kit, const struct file_id *id, char out[512]);
 void kit_flip(const struct kit *kit, const struct file_id *id, int64_t at, uint8_t bits);
 void kit_read(const struct kit *kit, const struct file_id *id, int64_t at, void *out, size_t len);
+void kit_write(
+	const struct kit *kit, const struct file_id *id, int64_t at, const void *bytes, size_t len);

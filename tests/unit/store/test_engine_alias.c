@@ -123,8 +123,7 @@ TEST(a_look_that_may_not_wait_says_so_before_a_name_is_looked_up)
 	struct err err = { 0 };
 	struct kit kit;
 
-	kit_init(&kit, 1);
-	kit_open(&kit, "volume");
+	kit_start(&kit, "volume");
 	id = kit_put(&kit, 100, 1);
 	assert_int_equal(kit_get_code(&kit, &old), ERR_NOT_FOUND); /* the volume is open now */
 	assert_int_equal(engine_stat(kit.engine, &old, ENGINE_NO_WAIT, &stat, &err), -1);

@@ -11,8 +11,7 @@ TEST(fails_as_it_is_told)
 	struct file_id id;
 	struct kit kit;
 
-	kit_init(&kit, 1);
-	kit_open(&kit, "faulty");
+	kit_start(&kit, "faulty");
 	id = kit_put(&kit, 1000, 1);
 	engine_faulty_set(kit.engine, ENGINE_OP_STAT, &fault);
 	for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
@@ -30,8 +29,7 @@ TEST(an_unknown_outcome_may_have_happened)
 	struct err err;
 	struct kit kit;
 
-	kit_init(&kit, 1);
-	kit_open(&kit, "faulty");
+	kit_start(&kit, "faulty");
 	id = kit_put(&kit, 1000, 1);
 	assert_int_equal(engine_faulty_parse(kit.engine, "remove=unknown", &err), 0);
 	assert_int_equal(kit_remove(&kit, &id), ERR_UNKNOWN);
@@ -47,8 +45,7 @@ TEST(reads_rules_and_refuses_what_is_none)
 	struct err err;
 	struct kit kit;
 
-	kit_init(&kit, 1);
-	kit_open(&kit, "faulty");
+	kit_start(&kit, "faulty");
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
 		if (engine_faulty_parse(kit.engine, bad[i], &err) == 0)
 			fail_msg("accepted '%s'", bad[i]);

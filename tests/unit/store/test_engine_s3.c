@@ -13,8 +13,7 @@
 static void start(struct kit *kit)
 {
 	kit_tell("clear=1&exclusive=honours");
-	kit_init(kit, 1);
-	kit_open(kit, "s3");
+	kit_start(kit, "s3");
 	kit_tell("what=none&method=ANY&times=0");
 }
 

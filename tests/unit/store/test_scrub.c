@@ -1,4 +1,4 @@
-#include "store/fsck.h"
+#include "core/clock.h"
 #include "store/quarantine.h"
 #include "store/record.h"
 #include "store/scrub.h"
@@ -19,20 +19,10 @@ static const size_t sizes[PICTURES] = { 1, 368, 369, 512, 900, 4096, 5000, 7777,
 static struct kit kit;
 static struct file_id ids[PICTURES];
 static char file[512];
-static uint64_t problems;
-
-static void count_problem(void *context, const char *where, const struct err *err)
-{
-	(void)context;
-	(void)where;
-	(void)err;
-	problems++;
-}
 
 static void fill(void)
 {
-	kit_init(&kit, 1);
-	kit_open(&kit, "volume");
+	kit_start(&kit, "volume");
 	for (size_t i = 0; i < PICTURES; i++)
 		ids[i] = kit_put(&kit, sizes[i], (unsigned)i);
 	kit_volume_file(&kit, &ids[0], file);
@@ -41,17 +31,9 @@ static void fill(void)
 /* Does fsck find anything? */
 static bool is_found(void)
 {
-	const struct fsck fsck = {
-		.group = kit.conf.group,
-		.paths = kit.conf.paths,
-		.path_count = kit.conf.path_count,
-		.problem = count_problem,
-	};
-	struct fsck_totals totals;
-	struct err err;
+	int problems;
 
-	problems = 0;
-	assert_int_equal(fsck_run(&fsck, &totals, &err), 0);
+	kit_fsck(&kit, false, &problems);
 	return problems > 0;
 }
 
@@ -138,6 +120,12 @@ static int64_t fixed_now(void)
 	return 1795000000;
 }
 
+/* By then what the tests delete should have been erased. */
+static int64_t later(void)
+{
+	return clock_unix() + 1000;
+}
+
 static struct names *names[1];
 
 static struct scrub *start(void)
@@ -147,9 +135,11 @@ static struct scrub *start(void)
 		.paths = kit.conf.paths,
 		.path_count = 1,
 		.names = names,
+		.engine = kit.engine,
+		.erase_after_s = 100,
 		.rate = 1 << 30,
 		.every_s = 1000,
-		.now = fixed_now,
+		.now = later,
 		.found = on_found,
 		.checked = &checked,
 		.quarantined = &quarantined,
@@ -164,19 +154,12 @@ static struct scrub *start(void)
 	return scrub;
 }
 
-TEST(the_scrub_puts_what_does_not_match_on_the_list)
+/* Let the scrub run until it tells of damage. */
+static void scrub_until_told(void)
 {
-	const struct utimbuf long_ago = { 1000000000, 1000000000 };
-	struct quarantine list;
 	struct scrub *scrub;
-	char where[QUARANTINE_WHERE_MAX];
-	struct err err;
 
-	fill();
-	flip((off_t)ids[PICTURES - 1].random * RECORD_BLOCK + RECORD_HEADER_LEN + 5, 1);
-	assert_int_equal(utime(file, &long_ago), 0);
-	quarantine_where(
-		ids[PICTURES - 1].dir, (uint64_t)ids[PICTURES - 1].random * RECORD_BLOCK, where);
+	told_where[0] = '\0';
 	scrub = start();
 	pthread_mutex_lock(&lock);
 	while (told_where[0] == '\0')
@@ -184,6 +167,26 @@ TEST(the_scrub_puts_what_does_not_match_on_the_list)
 	pthread_mutex_unlock(&lock);
 	scrub_stop(scrub);
 	names_close(names[0]);
+}
+
+static void damage(const struct file_id *id)
+{
+	flip((off_t)id->random * RECORD_BLOCK + RECORD_HEADER_LEN + 5, 1);
+}
+
+TEST(the_scrub_puts_what_does_not_match_on_the_list)
+{
+	const struct utimbuf long_ago = { 1000000000, 1000000000 };
+	struct quarantine list;
+	char where[QUARANTINE_WHERE_MAX];
+	struct err err;
+
+	fill();
+	damage(&ids[PICTURES - 1]);
+	assert_int_equal(utime(file, &long_ago), 0);
+	quarantine_where(
+		ids[PICTURES - 1].dir, (uint64_t)ids[PICTURES - 1].random * RECORD_BLOCK, where);
+	scrub_until_told();
 	assert_string_equal(told_where, where);
 	assert_int_equal(quarantined, 1);
 	assert_true(checked > 0);
@@ -194,6 +197,29 @@ TEST(the_scrub_puts_what_does_not_match_on_the_list)
 	quarantine_fini(&list);
 	assert_int_equal(kit_get_code(&kit, &ids[PICTURES - 1]), ERR_CORRUPT);
 	kit_close(&kit);
+}
+
+/* How many deleted pictures still have their bytes. */
+static uint64_t unerased(void)
+{
+	struct fsck_totals totals = kit_fsck(&kit, false, NULL);
+
+	assert_int_equal(totals.deleted, 2);
+	return totals.unerased;
+}
+
+TEST(what_a_stop_has_left_unerased_is_erased_by_the_scrub)
+{
+	fill();
+	assert_int_equal(kit_remove(&kit, &ids[3]), ERR_NONE);
+	assert_int_equal(kit_remove(&kit, &ids[5]), ERR_NONE);
+	kit.conf.punch_delay_ms = 0;
+	kit_open(&kit, "volume");
+	assert_int_equal(unerased(), 2);
+	damage(&ids[7]); /* which it comes to after those */
+	scrub_until_told();
+	kit_close(&kit);
+	assert_int_equal(unerased(), 0);
 }
 
 TEST(what_is_right_again_leaves_the_list)
