@@ -104,12 +104,20 @@ static VipsImage *open_picture(enum picture_format format, struct span bytes)
 	return result == 0 ? image : NULL;
 }
 
+/* Is there a field of that name, and not 0?  libvips gives "jpeg-multiscan" to every JPEG. */
+static bool is_set(VipsImage *image, const char *field)
+{
+	int value = 0;
+
+	return vips_image_get_typeof(image, field) != 0 &&
+	       (vips_image_get_int(image, field, &value) != 0 || value != 0);
+}
+
 /* Pictures that a decoder has to hold in memory as a whole. */
 static bool is_whole(enum picture_format format, VipsImage *image)
 {
-	return (format != PICTURE_JPEG && format != PICTURE_PNG) ||
-	       vips_image_get_typeof(image, "interlaced") != 0 ||
-	       vips_image_get_typeof(image, "jpeg-multiscan") != 0;
+	return (format != PICTURE_JPEG && format != PICTURE_PNG) || is_set(image, "interlaced") ||
+	       is_set(image, "jpeg-multiscan");
 }
 
 static int check_limits(const struct picture_limits *limits, uint64_t width, uint64_t height,

@@ -213,6 +213,8 @@ TEST(pixel_bombs_are_told_by_their_headers)
 
 	set_jpeg_size(jpeg, 20000, 20000);
 	assert_int_equal(code_of(shared(), photo_span(jpeg)), ERR_PIXEL_BOMB);
+	set_jpeg_size(jpeg, 5000, 5000); /* row by row, and no bomb */
+	assert_int_equal(code_of(shared(), photo_span(jpeg)), ERR_NONE);
 	set_jpeg_size(progressive, 5000, 5000); /* fewer, but all at once */
 	assert_int_equal(code_of(shared(), photo_span(progressive)), ERR_PIXEL_BOMB);
 	store_be32(png->data + 16, 0x7fffffff);
