@@ -58,6 +58,8 @@ for package in "$@"; do
 	lighttpd) services+=(lighttpd) ;;
 	postgresql) services+=(postgresql) ;;
 	redis-server) services+=(redis-server) ;;
+	nginx) services+=(nginx) ;;
+	haproxy) services+=(haproxy) ;;
 	esac
 done
 finish() { [ -z "$made_policy" ] || rm -f "$policy"; }

@@ -1,10 +1,12 @@
 """Our side: storages by themselves, and the whole chain as "picstore up" starts it."""
 
+import json
 import os
 import pwd
 import select
 import socket
 import struct
+import subprocess
 import time
 import zlib
 
@@ -147,7 +149,8 @@ def give_away(home):
 class Chain:
     """Varnish, lighttpd, download.fcgi, tracker and storage, as users run them."""
 
-    def __init__(self, build, home, cache, fetch_from="lighttpd"):
+    def __init__(self, build, home, cache, fetch_from="lighttpd", more=""):
+        """`more`: sections of settings."""
         ports = {name: free_port() for name in ("tracker", "storage", "public", "gateway",
                                                 "del_svr", "cs_del_svr")}
         self.ports = ports
@@ -157,7 +160,10 @@ class Chain:
         self.conf = os.path.join(home, "etc", "picstore.conf")
         with open(self.conf, "w", encoding="ascii") as conf:
             conf.write(CHAIN_CONF.format(
-                cache=cache, home=home, fetch_from=fetch_from, **ports))
+                cache=cache, home=home, fetch_from=fetch_from, **ports) + more)
+        self.home = home
+        self.build = build
+        self.gateway = ports["gateway"]
         give_away(home)
         up = Server([program(build, "picstore"), "up", "--no-self-test", "--home", home],
                     os.path.join(home, "up.log"))
@@ -176,6 +182,24 @@ class Chain:
                 if key.strip() == "name":
                     return value.strip()
         raise Failure(f"{self.conf} does not name the varnishd")
+
+    def session_key(self):
+        """For uploads, good for longer than any benchmark takes."""
+        done = subprocess.run(
+            [program(self.build, "picstore"), "token", "--expires", "12h", "-c", self.conf],
+            capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise Failure(f"picstore token: {done.stderr.strip()}")
+        return done.stdout.strip()
+
+    def figures(self, name):
+        """What a daemon has counted."""
+        with socket.socket(socket.AF_UNIX) as stat:
+            stat.connect(os.path.join(self.home, "run", name + ".stat"))
+            text = b""
+            while piece := stat.recv(65536):
+                text += piece
+        return json.loads(text)["counters"]
 
     def stop(self):
         for server in self.servers:

@@ -3,6 +3,7 @@
 Everything lives in one scratch folder and is stopped by the process ids that were
 started here, nothing else."""
 
+import io
 import json
 import os
 import signal
@@ -22,6 +23,15 @@ READY_S = 20
 
 class Failure(Exception):
     """A benchmark cannot go on; the text says why."""
+
+
+def install_rivals():
+    """What packages/bench lists, as ./run and ./test install theirs."""
+    done = subprocess.run(
+        ["bash", "-c", 'set -euo pipefail; . "$0/install.sh"; install_packages "$0/run" "$0/bench"',
+         os.path.join(TOP, "packages")], check=False)
+    if done.returncode != 0:
+        raise Failure("the rivals cannot be installed")
 
 
 def free_port():
@@ -141,6 +151,20 @@ class Server:
                     return int(line.split()[1])
         raise Failure(f"{self.name} has no {key}")
 
+    def peak_kb(self):
+        """The most memory that was resident at once, by program, of all that are alive."""
+        total = {}
+        for pid in descendants(self.process.pid):
+            name, _ = stat_fields(pid)
+            try:
+                with open(f"/proc/{pid}/status", encoding="ascii") as status:
+                    peak = [int(line.split()[1]) for line in status if line.startswith("VmHWM:")]
+            except OSError:
+                continue
+            if peak:
+                total[name] = total.get(name, 0) + peak[0]
+        return total
+
     def stop(self):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -197,8 +221,9 @@ def prefer(pids):
             pass
 
 
-def compare(build, title, ours, rival, rounds, aim):
-    """Rounds of ours and the rival in turn, after one round that does not count."""
+def compare(build, title, ours, rival, rounds, aim, cpu_aim=None):
+    """Rounds of ours and the rival in turn, after one round that does not count.  `aim`: our
+    rate is at least so many times the rival's; `cpu_aim`: our CPU time a request at most."""
     prefer([os.getpid()])
     for side in (ours, rival):
         for server in side.servers:
@@ -208,14 +233,26 @@ def compare(build, title, ours, rival, rounds, aim):
             result = measure(build, side, number)
             if number > 0:
                 side.results.append(result)
-    return report(title, ours, rival, aim)
+    return report(title, ours, rival, aim, cpu_aim)
 
 
 def median(side, key):
     return statistics.median(result[key] for result in side.results)
 
 
-def report(title, ours, rival, aim):
+def verdict(ratio, aim, at_most=False):
+    if aim is None:
+        return "no aim"
+    reached = ratio <= aim if at_most else ratio >= aim
+    return (f"aim {'at most ' if at_most else ''}{aim:.2f}: "
+            f"{'reached' if reached else 'MISSED'}")
+
+
+def cpu_of(result):
+    return sum(result["cpu_us"].values())
+
+
+def report(title, ours, rival, aim, cpu_aim=None):
     print(f"\n{title}")
     print(f"  {'':28}{'per s':>9}{'p50 us':>9}{'p99 us':>9}  server CPU us per request")
     for side in (ours, rival):
@@ -224,14 +261,28 @@ def report(title, ours, rival, aim):
         parts = ", ".join(f"{name} {us:.0f}" for name, us in cpu.items() if us >= 0.5)
         print(f"  {side.name:28}{median(side, 'rate'):9.0f}{median(side, 'p50_us'):9.0f}"
               f"{median(side, 'p99_us'):9.0f}  {sum(cpu.values()):.0f} ({parts})")
+    for side in (ours, rival):
+        peak = {}
+        for server in side.servers:
+            for name, kilobytes in server.peak_kb().items():
+                peak[name] = peak.get(name, 0) + kilobytes
+        parts = ", ".join(
+            f"{name} {kilobytes / 1024:.0f}" for name, kilobytes in peak.items()
+            if any(result["cpu_us"].get(name, 0) >= 0.5 for result in side.results))
+        if parts:
+            print(f"  {side.name:28}peak memory, MB: {parts}")
     ratios = [a["rate"] / b["rate"] for a, b in zip(ours.results, rival.results)]
     ratio = median(ours, "rate") / median(rival, "rate")
     answered = sum(result["requests"] for side in (ours, rival) for result in side.results)
     checked = sum(result["checked"] for side in (ours, rival) for result in side.results)
-    verdict = "no aim" if aim is None else (
-        f"aim {aim:.2f}: {'reached' if ratio >= aim else 'MISSED'}")
-    print(f"  ratio {ratio:.2f} (rounds {min(ratios):.2f} to {max(ratios):.2f}), {verdict}; "
-          f"{answered} answers, all right, content of {checked} compared")
+    print(f"  rate, ratio {ratio:.2f} (rounds {min(ratios):.2f} to {max(ratios):.2f}), "
+          f"{verdict(ratio, aim)}; {answered} answers, all right, content of {checked} compared")
+    cpu = [(cpu_of(a), cpu_of(b)) for a, b in zip(ours.results, rival.results)]
+    if all(a > 0 and b > 0 for a, b in cpu):
+        ratios = [a / b for a, b in cpu]
+        cpu_ratio = statistics.median(a for a, _ in cpu) / statistics.median(b for _, b in cpu)
+        print(f"  CPU, ratio {cpu_ratio:.2f} (rounds {min(ratios):.2f} to {max(ratios):.2f}), "
+              f"{verdict(cpu_ratio, cpu_aim, at_most=True)}")
     sys.stdout.flush()
     return ratio
 
@@ -244,11 +295,40 @@ def cache_hits(varnish_dir):
     return int(done.stdout.split()[1])
 
 
+PHOTOGRAPHS = "/usr/share/backgrounds"  # of Debian's lomiri-wallpapers-16.04
+MEGABYTE = 1000
+
+
+def megabyte():
+    """A JPEG of about a million bytes, of a photograph."""
+    import PIL.Image
+    names = sorted(name for name in os.listdir(PHOTOGRAPHS) if name.startswith("seeding_"))
+    with PIL.Image.open(os.path.join(PHOTOGRAPHS, names[0])) as photo:
+        photo = photo.convert("RGB")
+    found = b""
+    for quality in range(60, 100):
+        out = io.BytesIO()
+        photo.save(out, "JPEG", quality=quality)
+        found = out.getvalue()
+        if len(found) >= MEGABYTE * 1000:
+            break
+    return found
+
+
 def read_picture(size):
-    """About so many thousand bytes of a photograph; 50 is the beginning of a larger one."""
-    name = {4: "seeding-4k.jpg", 43: "seeding-43k.jpg"}.get(size, "seeding-230k.jpg")
-    with open(os.path.join(TOP, "tests", "data", "photos", name), "rb") as file:
-        return file.read(50000 if size == 50 else -1)
+    """About so many thousand bytes of a photograph: 4, 43, 230 or 1000."""
+    if size == MEGABYTE:
+        return megabyte()
+    with open(os.path.join(TOP, "tests", "data", "photos", f"seeding-{size}k.jpg"), "rb") as file:
+        return file.read()
+
+
+COMMENT_AT = 6  # in what commented() returns, 16 bytes that may be anything
+
+
+def commented(jpeg):
+    """The picture with a comment at its start, where a number can stand without harm."""
+    return jpeg[:2] + b"\xff\xfe\x00\x12" + bytes(16) + jpeg[2:]
 
 
 def stamped(picture, number):
