@@ -52,6 +52,7 @@ struct storage_settings {
 	int64_t s3_connect_timeout, s3_timeout;
 	int64_t s3_in_flight;
 	int64_t s3_capacity;
+	char *journal; /* folder for what is under way on a shared engine */
 };
 
 /* What each service that speaks framed packages has in its own section. */

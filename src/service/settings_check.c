@@ -131,6 +131,8 @@ static int check_s3(const struct storage_settings *storage, struct err *err)
 			"engine = s3 keeps nothing on this machine: store_path must be empty");
 	if (storage->s3_endpoint[0] == '\0' || storage->s3_bucket[0] == '\0')
 		return err_set(err, ERR_CONFIG, "engine = s3 needs s3_endpoint and s3_bucket");
+	if (storage->journal[0] == '\0')
+		return err_set(err, ERR_CONFIG, "engine = s3 needs a journal");
 	if (!is_secret_name(storage->s3_access_key) || !is_secret_name(storage->s3_secret_key))
 		return err_set(err, ERR_CONFIG,
 			"s3_access_key and s3_secret_key must be names of files in secret_dir");

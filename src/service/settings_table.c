@@ -148,6 +148,10 @@ static const struct conf_key keys[] = {
 		"and deletes."),
 	STORAGE_LIMITED(s3_capacity, SIZE, "1T", M, 1024 * 1024 * T,
 		"Free space that the storage reports, since a bucket does not tell."),
+	STORAGE(journal, PATH, "/var/lib/picstore/journal",
+		"For engine = s3: folder on this machine where uploads and deletes that are under "
+		"way are noted, in a file NAME.db, so that none of unknown outcome leaves "
+		"anything behind; it is made if it is not there."),
 	STORAGE(http_listen, ADDRESS, "",
 		"Address at which it answers GET and HEAD over HTTP itself, usually 127.0.0.1:8888 "
 		"or unix:/path; empty: it does not. fdfs.allow says who may use it."),

@@ -1,6 +1,7 @@
 #include "store/engine.h"
 
 #include "store/engine_alias.h"
+#include "store/engine_pending.h"
 #include "store/engines.h"
 #include "store/tier.h"
 
@@ -19,6 +20,7 @@ static struct engine *put_behind(
 	struct engine *cold;
 
 	below.cold = NULL;
+	below.journal = NULL; /* what is under way is noted in the record */
 	cold = engine_open(conf->cold, &below, err);
 	if (cold != NULL)
 		return engine_tiered_new(hot, cold);
@@ -38,9 +40,12 @@ struct engine *engine_open(const char *name, const struct engine_conf *conf, str
 
 			if (engine != NULL && engines[i] == &engine_volume && conf->cold != NULL)
 				engine = put_behind(engine, conf, err);
-			if (engine == NULL || engines[i] != &engine_volume)
-				return engine;
-			return engine_alias_new(engine, conf, err);
+			if (engine != NULL && engines[i] == &engine_volume)
+				return engine_alias_new(engine, conf, err);
+			if (engine != NULL && engines[i]->shared && !conf->read_only &&
+				conf->journal != NULL)
+				return engine_pending_new(engine, conf, err);
+			return engine;
 		}
 	err_set(err, ERR_CONFIG, "there is no engine called %s", name);
 	return NULL;
@@ -129,6 +134,12 @@ void engine_shift(struct engine *engine, struct engine_shift *shift)
 struct tier *engine_tier(struct engine *engine)
 {
 	return engine->ops->tier == NULL ? NULL : engine->ops->tier(engine);
+}
+
+int engine_sweep(struct engine *engine, struct engine_doubts *left, struct err *err)
+{
+	*left = (struct engine_doubts){ 0 };
+	return engine->ops->sweep == NULL ? 0 : engine->ops->sweep(engine, left, err);
 }
 
 /* What a waiting caller waits on. */

@@ -5,6 +5,10 @@
  * another and fails on purpose.  All pass one contract test
  * (tests/unit/store/test_engine_contract.c).
  *
+ * engine_open puts around an engine what it does not need to know of: names that pictures
+ * had elsewhere (engine_alias.h), and around a shared one the journal (engine_pending.h).
+ * A shared engine keeps pictures and nothing else, and calls `sending` of puts and removes.
+ *
  * Outcomes are err codes, and mean the same of every engine:
  *
  *     ERR_NONE         done, and it stays so
@@ -17,7 +21,8 @@
  *     ERR_NOT_ALLOWED  refused: the store is read-only, a key or a bucket is wrong
  *     ERR_CORRUPT      the bytes do not match their id, also when they are read again
  *     ERR_UNKNOWN      it may or may not have been done: a deadline passed, a connection
- *                      broke.  Behind a network that cannot be avoided
+ *                      broke.  Behind a network that cannot be avoided.  What was put is
+ *                      removed by engine_sweep, a remove repeated, if there is a journal
  *     ERR_UNREACHABLE  not done, or not read: nobody answers (ERR_TIMEOUT: not in time).  Of
  *                      the engine "volume": the bytes lie in a cold store
  *     ERR_IO           not done: the operating system reports an error
@@ -47,6 +52,23 @@ struct engine_conf {
 	int64_t (*now)(void);            /* Unix seconds; clock_unix, or a test's */
 	const struct engine_s3_conf *s3; /* for the engine "s3", which has no store paths but M00 */
 	const char *cold;                /* of "volume": the engine behind it (tier.h), or NULL */
+	const struct engine_journal
+		*journal; /* of a shared engine that is not read_only; or NULL */
+};
+
+/* The journal of outcomes that are not known (pending.h), so that engine_sweep can make them
+ * known. */
+struct engine_journal {
+	const char *path;        /* of the file, this storage's own */
+	int64_t (*now_ms)(void); /* clock_mono_ms, or a test's */
+	/* Told what was done about one of them (with ERR_NONE), or cannot be; any thread. */
+	void (*tell)(void *context, const struct err *err);
+	void *context;
+};
+
+/* Outcomes that are not known. */
+struct engine_doubts {
+	int64_t puts, removes;
 };
 
 /* Store `content` as a new picture.  The caller fills the upper part, keeps all of it
@@ -63,6 +85,10 @@ struct engine_put {
 	const struct file_id *wanted;
 	void (*done)(struct engine_put *put);
 	void *context; /* the caller's */
+	/* A shared engine calls it with `id` before it sends anything that may store it, for
+	 * each id that it draws; if it returns -1, with put->err, nothing is sent and that is
+	 * the outcome.  It may wait for the disk.  NULL is fine; other engines pass it over. */
+	int (*sending)(struct engine_put *put);
 
 	struct file_id id;
 	struct err err;
@@ -77,6 +103,8 @@ struct engine_remove {
 	struct file_id id;
 	void (*done)(struct engine_remove *remove);
 	void *context;
+	void (*sending)(
+		struct engine_remove *remove); /* as that of a put, but it refuses nothing */
 
 	struct err err;
 	bool cold; /* of ERR_NONE and ERR_GONE: a cold store may have it still */
@@ -177,6 +205,7 @@ struct engine_ops {
 	struct aliases *(*aliases)(struct engine *engine);
 	void (*shift)(struct engine *engine, struct engine_shift *shift);
 	struct tier *(*tier)(struct engine *engine);
+	int (*sweep)(struct engine *engine, struct engine_doubts *left, struct err *err);
 };
 
 struct engine { /* the first member of every engine's own struct */
@@ -228,6 +257,11 @@ void engine_shift(struct engine *engine, struct engine_shift *shift);
 
 /* The two stores that it is made of (tier.h); NULL if it is one. */
 struct tier *engine_tier(struct engine *engine);
+
+/* Do what is due about outcomes that are not known: puts that nobody was told of are removed,
+ * removes repeated, until that is confirmed.  To be called every second or so, by one thread.
+ * `left` are those that remain; none, of an engine without a journal. */
+int engine_sweep(struct engine *engine, struct engine_doubts *left, struct err *err);
 
 /* Waiting forms, for tools and tests. */
 int engine_shift_wait(struct engine *engine, struct engine_shift *shift);

@@ -50,7 +50,7 @@ static int put_wanted(struct engine_object *self, struct engine_put *put)
 	if (self->store->ops->stat(self->store, id, put->deadline_ms, &put->err) == 0 ||
 		put->err.code == ERR_CORRUPT)
 		return err_set(&put->err, ERR_EXISTS, "there is a %s", id->name);
-	if (put->err.code != ERR_NOT_FOUND)
+	if (put->err.code != ERR_NOT_FOUND || (put->sending != NULL && put->sending(put) != 0))
 		return -1;
 	return self->store->ops->put(self->store, id, put->content, put->deadline_ms, &put->err);
 }
@@ -63,6 +63,8 @@ static int put_new(struct engine_object *self, struct engine_put *put)
 		if (!make_id(self, put, &put->id))
 			return err_set(
 				&put->err, ERR_BAD_REQUEST, "that is not a file name extension");
+		if (put->sending != NULL && put->sending(put) != 0)
+			return -1;
 		if (self->store->ops->put(self->store, &put->id, put->content, put->deadline_ms,
 			    &put->err) == 0) {
 			put->err = (struct err){ 0 };
@@ -89,6 +91,8 @@ static void remove_now(void *context, struct engine_remove *remove)
 {
 	struct engine_object *self = context;
 
+	if (remove->sending != NULL)
+		remove->sending(remove);
 	if (self->store->ops->remove(self->store, &remove->id, remove->deadline_ms, &remove->err) ==
 		0)
 		remove->err = (struct err){ 0 };

@@ -1,6 +1,8 @@
 """A group in a bucket: two storages, one of which may die, and a service that fails."""
+import contextlib
 import shutil
 import subprocess
+import threading
 
 import pytest
 
@@ -24,7 +26,7 @@ def settings(double, **more):
             "group": "pics", "engine": "s3", "listen": f"127.0.0.1:{2 + number}",
             "http_listen": f"127.0.0.1:{12 + number}", "id": number, "max_file_size": "16M",
             "s3_endpoint": double.url, "s3_region": s3_double.REGION, "s3_bucket": s3_double.BUCKET,
-            "s3_prefix": "some/prefix", "s3_timeout": "4s", "s3_capacity": "123G", **more}.items()}
+            "s3_prefix": "some/prefix", "s3_timeout": "4s", "s3_capacity": "123G", "journal": "../journal", **more}.items()}
     return found
 
 
@@ -259,6 +261,52 @@ def test_a_put_that_hangs_is_reported_as_unknown_and_is_not_lost_sight_of(well):
         put(well, 1, b"is it there?")
     assert failure.value.status == 5, "EIO: it may or may not have been done"
     until(lambda: "command 11: unknown: " in well.log(PARTS[1]), "the log says so")
+    orphans = {key for key, content in well.double.objects.items() if content == b"is it there?"}
+    assert len(orphans) <= 1
+    well.double.fail("ANY", "none", times=0)
+    until(lambda: not orphans & set(well.double.objects), "nobody has its id: it is removed")
+    until(lambda: figures(well, 1)["pending_puts"] >= 1, "and will be once more, in a minute")
+
+
+def test_a_delete_of_unknown_outcome_is_repeated_until_it_is_done(well):
+    file_id = put(well, 1, b"to be deleted")
+    well.double.fail("DELETE", "broken", times=100_000)
+    with fdfs.Client(well.storage[1]) as storage, pytest.raises(fdfs.Failed) as failure:
+        storage.delete(file_id)
+    assert failure.value.status == 5, "EIO"
+    assert key_of(file_id) in well.double.objects
+    until(lambda: figures(well, 1)["pending_deletes"] == 1, "it is pending")
+    assert "pending_deletes" in well.picstore("status", "--json").stdout
+    well.double.fail("ANY", "none", times=0)
+    until(lambda: key_of(file_id) not in well.double.objects, "it is deleted")
+    until(lambda: figures(well, 1)["pending_deletes"] == 0, "and no more pending")
+
+
+def test_a_storage_that_dies_before_its_put_is_answered_leaves_no_orphan(well):
+    well.double.fail("PUT", "secretly", times=1)
+    with fdfs.Client(well.storage[1]) as storage:
+        uploading = threading.Thread(target=lose_upload, args=(storage, b"nobody has my id"))
+        uploading.start()
+        until(lambda: b"nobody has my id" in well.double.objects.values(), "the service has it")
+        well.kill(PARTS[1])
+        uploading.join(60)
+    well.double.fail("ANY", "none", times=0)
+    until(lambda: b"nobody has my id" not in well.double.objects.values(), "it is removed")
+    file_id = put(well, 1, b"answered")
+    well.kill(PARTS[1])
+    until(lambda: works(well, 1), "it works again")
+    assert read(well, 1, file_id) == b"answered"
+
+
+def lose_upload(storage, content):
+    with contextlib.suppress(fdfs.Failed, fdfs.Closed, OSError):
+        storage.upload(content)
+
+
+def figures(bucket, number):
+    name = PARTS[number].removeprefix("storage_server-")
+    return next(part["figures"]["counters"] for part in bucket.status()[0]["parts"]
+                if name in part["part"])
 
 
 def test_a_full_bucket_takes_no_uploads_and_the_rest_goes_on(well):

@@ -6,6 +6,7 @@
 #include "programs/storage_server/storage_report.h"
 #include "programs/storage_server/storage_requests.h"
 #include "service/service.h"
+#include "service/ticker.h"
 #include "store/engine.h"
 #include "store/names.h"
 #include "store/scrub.h"
@@ -30,7 +31,9 @@ struct storage {
 	struct names
 		*names[ENGINE_ANY_PATH]; /* of each store path, if limits.no_names is not set */
 	struct storage_http *http;       /* NULL: it is not configured */
-	struct scrub *scrub;       /* NULL: it is not configured, or keeps no volumes */
+	struct scrub *scrub;             /* NULL: it is not configured, or keeps no volumes */
+	struct ticker *sweep;            /* of what is pending; NULL: the engine is not shared */
+	bool sweep_fails;                /* as it last went */
 	struct storage_report *report;
 	_Atomic int64_t full_ms; /* when the engine was full; clock_mono_ms() */
 	bool engine_fails;       /* as the loop last saw it */
@@ -39,6 +42,11 @@ struct storage {
 
 /* A command: answers `request` now or later. */
 typedef void storage_command(struct storage *storage, struct net_request *request);
+
+struct engine *storage_engine_open(struct storage *storage, struct err *err);
+
+/* Let the engine make known what is not, now and then, until storage->sweep is freed. */
+int storage_sweep_start(struct storage *storage, struct err *err);
 
 storage_command storage_upload, storage_download, storage_info, storage_delete;
 storage_command storage_adopt, storage_names_of;
@@ -75,8 +83,8 @@ int storage_find(struct storage *storage, const struct file_id *id, struct stora
 /* The file's own id: that of the picture which the name `id` means, or `id` itself.  What
  * belongs to a file, metadata and slaves, is kept under that one, by whichever of its names
  * it came.  May wait for a disk. */
-int storage_own_id(struct storage *storage, const struct file_id *id, struct file_id *own,
-	struct err *err);
+int storage_own_id(
+	struct storage *storage, const struct file_id *id, struct file_id *own, struct err *err);
 
 /* Has store path `path` room for `len` bytes and the reserve?  ERR_FULL if not. */
 int storage_room(struct storage *storage, uint8_t path, uint64_t len, struct err *err);

@@ -3,7 +3,6 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "net/bind.h"
-#include "photo/local_store.h"
 #include "programs/storage_server/storage_identity.h"
 #include "programs/storage_server/storage_inside.h"
 
@@ -57,6 +56,10 @@ struct service_counter storage_counters[STORAGE_COUNTERS] = {
 	[STORAGE_CORRUPT] = COUNTER("corrupt", false, "files whose bytes did not match their id"),
 	[STORAGE_OTHER_ERRORS] = COUNTER("other_errors", false, "requests that failed otherwise"),
 	[STORAGE_ENGINE_WELL] = COUNTER("engine_well", true, "1: the engine answers, or is asked"),
+	[STORAGE_PENDING_PUTS] = COUNTER(
+		"pending_puts", true, "uploads of unknown outcome that are yet to be removed"),
+	[STORAGE_PENDING_DELETES] = COUNTER(
+		"pending_deletes", true, "deletes of unknown outcome that are yet to be confirmed"),
 	[STORAGE_TRACKERS_UP] = COUNTER("trackers_up", true, "trackers that know this storage"),
 	[STORAGE_REFUSED] = COUNTER("refused", false, "connections from other addresses"),
 	[STORAGE_TOO_MANY] = COUNTER("too_many", false, "connections over max_connections"),
@@ -313,39 +316,6 @@ int storage_listen(struct service_context *context, struct err *err)
 	return storage_http_listen(storage->own, &storage->http, err);
 }
 
-static struct engine *open_engine(struct storage *storage, struct err *err)
-{
-	static const char *const names[] = {
-		[STORAGE_ENGINE_VOLUME] = "volume",
-		[STORAGE_ENGINE_FAULTY] = "faulty",
-		[STORAGE_ENGINE_FILE] = "file",
-		[STORAGE_ENGINE_S3] = "s3",
-	};
-	const struct storage_settings *own = storage->own;
-	struct local_s3 s3;
-	struct engine *engine;
-	struct engine_conf conf = {
-		.group = own->group,
-		.paths = own->store_path.items,
-		.path_count = own->store_path.count,
-		.volume_size = (uint64_t)own->volume_size,
-		.preallocate = (uint64_t)own->preallocate,
-		.reserved_space = (uint64_t)own->reserved_space,
-		.punch_delay_ms = own->punch_delay,
-		.now = clock_unix,
-		.s3 = &s3.conf,
-	};
-
-	memcpy(conf.source, storage->source, sizeof conf.source);
-	if (own->engine != STORAGE_ENGINE_S3)
-		return engine_open(names[own->engine], &conf, err);
-	if (local_s3_init(&s3, storage->settings, own, err) != 0)
-		return NULL;
-	engine = engine_open(names[own->engine], &conf, err);
-	local_s3_fini(&s3);
-	return engine;
-}
-
 static int open_names(struct storage *storage, struct err *err)
 {
 	for (size_t i = 0; i < storage->own->store_path.count; i++) {
@@ -458,7 +428,7 @@ int storage_open(struct service_context *context, struct err *err)
 	storage->started = clock_unix();
 	if (storage_identify(storage, err) != 0)
 		return -1;
-	storage->engine = open_engine(storage, err);
+	storage->engine = storage_engine_open(storage, err);
 	if (storage->engine == NULL || open_names(storage, err) != 0)
 		return -1;
 	if (serve(storage, err) != 0)
@@ -468,7 +438,7 @@ int storage_open(struct service_context *context, struct err *err)
 		return -1;
 	log_info("group %s at %s:%u, source %s in ids", storage->limits.group, storage->address.ip,
 		storage->address.port, storage->source_text);
-	if (start_scrub(storage, err) != 0)
+	if (start_scrub(storage, err) != 0 || storage_sweep_start(storage, err) != 0)
 		return -1;
 	storage->report = storage_report_start(&report, err);
 	return storage->report == NULL ? -1 : 0;
@@ -518,6 +488,7 @@ void storage_close(struct service_context *context)
 	net_loop_free(storage->loop);
 	storage_http_free(storage->http);
 	scrub_stop(storage->scrub);
+	ticker_free(storage->sweep);
 	engine_close(storage->engine);
 	for (size_t i = 0; i < storage->limits.path_count; i++)
 		names_close(storage->names[i]);

@@ -13,6 +13,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+_Atomic int64_t kit_now_ms = 1000000;
+struct err kit_told;
+
+static int64_t now_ms(void)
+{
+	return kit_now_ms;
+}
+
+static void tell(void *context, const struct err *err)
+{
+	(void)context;
+	kit_told = *err;
+}
+
 static const char *environment(const char *name)
 {
 	const char *value = getenv(name);
@@ -60,6 +74,7 @@ unsigned kit_tell(const char *query)
 
 void kit_init(struct kit *kit, size_t path_count)
 {
+	static unsigned count;
 	const char *scratch = unit_scratch();
 
 	assert_true(path_count <= KIT_PATHS);
@@ -75,6 +90,8 @@ void kit_init(struct kit *kit, size_t path_count)
 		},
 	};
 	init_s3(kit);
+	snprintf(kit->journal_file, sizeof kit->journal_file, "%s/journal%u.db", scratch, count++);
+	kit->journal = (struct engine_journal){ .now_ms = now_ms, .tell = tell };
 	for (size_t i = 0; i < path_count; i++) {
 		snprintf(kit->folders[i], sizeof kit->folders[i], "%s/p%zu", scratch, i);
 		assert_int_equal(mkdir(kit->folders[i], 0700), 0);
@@ -91,6 +108,8 @@ void kit_open(struct kit *kit, const char *name)
 	kit->conf.paths = kit->paths;
 	kit->s3.prefix = kit->prefix;
 	kit->conf.s3 = &kit->s3;
+	kit->journal.path = kit->journal_file;
+	kit->conf.journal = &kit->journal;
 	kit->moves = strcmp(name, "moved") == 0;
 	if (kit->moves || strcmp(name, "tiered") == 0)
 		kit->conf.cold = "s3";

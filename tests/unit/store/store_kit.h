@@ -14,6 +14,8 @@ struct kit {
 	char folders[KIT_PATHS][300];
 	struct engine_s3_conf s3; /* as $S3_ENDPOINT, _REGION, _BUCKET, ... say */
 	char prefix[32];          /* of this test's objects alone */
+	char journal_file[320];
+	struct engine_journal journal; /* of a shared engine; its clock is kit_now_ms */
 	struct engine *engine;
 	bool moves; /* what is put leaves the volumes at once */
 };
@@ -38,6 +40,10 @@ unsigned kit_tell(const char *query);
 
 /* Bring a picture to the cold store. */
 void kit_move_out(struct kit *kit, const struct file_id *id);
+
+/* The clock of journals, which stands still, and what they told last. */
+extern _Atomic int64_t kit_now_ms;
+extern struct err kit_told;
 
 /* `len` bytes that differ from one `seed` to another; the caller frees them. */
 uint8_t *kit_bytes(size_t len, unsigned seed);

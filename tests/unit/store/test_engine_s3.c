@@ -83,6 +83,96 @@ TEST(what_stays_unknown_is_reported_as_that)
 	kit_close(&kit);
 }
 
+static struct engine_doubts sweep(struct kit *kit)
+{
+	struct engine_doubts left;
+	struct err err;
+
+	engine_sweep(kit->engine, &left, &err);
+	return left;
+}
+
+TEST(what_was_put_and_is_not_known_is_removed_now_and_again_after_a_minute)
+{
+	struct kit kit;
+
+	start(&kit);
+	kit.s3.timeout_ms = 200;
+	kit_open(&kit, "s3");
+	kit_tell("method=PUT&what=secretly&times=2");
+	assert_int_equal(put_code(&kit), ERR_UNKNOWN);
+	assert_int_equal(kit_tell("what=none&method=ANY&times=0"), 1);
+	assert_int_equal(sweep(&kit).puts, 1);
+	assert_int_equal(kit_tell(""), 0); /* the orphan is gone, but one may be on its way */
+	kit_now_ms += 60000;
+	assert_int_equal(sweep(&kit).puts, 1);
+	kit_now_ms += 1000;
+	assert_int_equal(sweep(&kit).puts, 0);
+	assert_non_null(strstr(kit_told.text, "nobody was told"));
+	kit_close(&kit);
+}
+
+TEST(a_remove_that_is_not_known_is_repeated_until_it_is)
+{
+	struct engine_doubts left;
+	struct file_id id;
+	struct kit kit;
+	struct err err;
+
+	start(&kit);
+	id = kit_put(&kit, 100, 1);
+	kit_tell("method=DELETE&what=broken&times=3");
+	assert_int_equal(kit_remove(&kit, &id), ERR_UNKNOWN);
+	assert_int_equal(kit_tell(""), 1);
+	kit_tell("method=DELETE&what=slow&times=3");
+	assert_int_equal(engine_sweep(kit.engine, &left, &err), -1); /* and says why */
+	assert_int_equal(err.code, ERR_BUSY);
+	assert_int_equal(left.removes, 1);
+	kit_tell("what=none&method=ANY&times=0");
+	kit_open(&kit, "s3"); /* the journal knows it after a start too */
+	assert_int_equal(sweep(&kit).removes, 0);
+	assert_int_equal(kit_tell(""), 0);
+	kit_close(&kit);
+}
+
+TEST(while_a_delete_is_pending_nothing_is_put_back_under_that_id)
+{
+	struct engine_put put = { .content = SPAN("abc"), .crc = crc32_add(0, SPAN("abc")) };
+	struct file_id id;
+	struct kit kit;
+
+	start(&kit);
+	id = kit_put_span(&kit, SPAN("abc"), "jpg");
+	kit_tell("method=DELETE&what=unknown&times=99");
+	assert_int_equal(kit_remove(&kit, &id), ERR_UNKNOWN);
+	kit_tell("what=none&method=ANY&times=0");
+	put.wanted = &id;
+	assert_int_equal(engine_put_wait(kit.engine, &put), -1);
+	assert_int_equal(put.err.code, ERR_BUSY);
+	assert_int_equal(sweep(&kit).removes, 0);
+	assert_int_equal(engine_put_wait(kit.engine, &put), 0);
+	assert_int_equal(sweep(&kit).removes, 0);
+	assert_int_equal(kit_get_code(&kit, &id), ERR_NONE);
+	kit_close(&kit);
+}
+
+TEST(a_put_that_was_answered_is_in_no_journal)
+{
+	struct file_id id;
+	struct kit kit;
+
+	start(&kit);
+	id = kit_put(&kit, 100, 1);
+	kit_open(&kit, "s3");
+	assert_int_equal(sweep(&kit).puts, 0);
+	kit_expect(&kit, &id, 100, 1);
+	assert_int_equal(put_code(&kit), ERR_NONE);
+	kit_tell("method=PUT&what=denied&times=1");
+	assert_int_equal(put_code(&kit), ERR_NOT_ALLOWED);
+	assert_int_equal(sweep(&kit).puts, 0);
+	kit_close(&kit);
+}
+
 TEST(a_silent_service_costs_no_more_than_the_deadline)
 {
 	struct engine_stat stat;

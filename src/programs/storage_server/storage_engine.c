@@ -1,0 +1,95 @@
+/* storage_engine.c - the engine of a storage: opened as the settings say, and swept. */
+#include "core/clock.h"
+#include "core/log.h"
+#include "photo/local_store.h"
+#include "programs/storage_server/storage_inside.h"
+#include "programs/storage_server/storage_server.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { SWEEP_MS = 1000 };
+
+static void on_doubt(void *context, const struct err *err)
+{
+	(void)context;
+	log_line(err->code == ERR_NONE ? LOG_INFO : LOG_WARN, "%s", err->text);
+}
+
+static struct engine *open_shared(
+	struct storage *storage, struct engine_conf *conf, struct err *err)
+{
+	char path[4096];
+	const struct engine_journal journal = {
+		.path = path,
+		.now_ms = clock_mono_ms,
+		.tell = on_doubt,
+	};
+	struct engine *engine;
+	struct local_s3 s3;
+
+	if ((size_t)snprintf(path, sizeof path, "%s/%s.db", storage->own->journal,
+		    storage->own->name) >= sizeof path) {
+		err_set(err, ERR_CONFIG, "the path of the journal is too long");
+		return NULL;
+	}
+	if (local_s3_init(&s3, storage->settings, storage->own, err) != 0)
+		return NULL;
+	conf->s3 = &s3.conf;
+	conf->journal = &journal;
+	engine = engine_open("s3", conf, err);
+	local_s3_fini(&s3);
+	return engine;
+}
+
+struct engine *storage_engine_open(struct storage *storage, struct err *err)
+{
+	static const char *const names[] = {
+		[STORAGE_ENGINE_VOLUME] = "volume",
+		[STORAGE_ENGINE_FAULTY] = "faulty",
+		[STORAGE_ENGINE_FILE] = "file",
+	};
+	const struct storage_settings *own = storage->own;
+	struct engine_conf conf = {
+		.group = own->group,
+		.paths = own->store_path.items,
+		.path_count = own->store_path.count,
+		.volume_size = (uint64_t)own->volume_size,
+		.preallocate = (uint64_t)own->preallocate,
+		.reserved_space = (uint64_t)own->reserved_space,
+		.punch_delay_ms = own->punch_delay,
+		.now = clock_unix,
+	};
+
+	memcpy(conf.source, storage->source, sizeof conf.source);
+	if (own->engine == STORAGE_ENGINE_S3)
+		return open_shared(storage, &conf, err);
+	return engine_open(names[own->engine], &conf, err);
+}
+
+/* ---- sweeping ---- */
+
+static void sweep(void *context)
+{
+	struct storage *storage = context;
+	struct engine_doubts left;
+	struct err err;
+	bool fails;
+
+	if (storage->mode == STORAGE_READ_ONLY)
+		return;
+	fails = engine_sweep(storage->engine, &left, &err) != 0;
+	if (fails && !storage->sweep_fails)
+		log_warn("what is pending stays so for now: %s", err.text);
+	storage->sweep_fails = fails;
+	storage_counters[STORAGE_PENDING_PUTS].value = left.puts;
+	storage_counters[STORAGE_PENDING_DELETES].value = left.removes;
+}
+
+int storage_sweep_start(struct storage *storage, struct err *err)
+{
+	if (!engine_is_shared(storage->engine))
+		return 0;
+	storage->sweep = ticker_new(SWEEP_MS, sweep, storage, err);
+	return storage->sweep == NULL ? -1 : 0;
+}
