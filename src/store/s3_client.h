@@ -32,6 +32,7 @@ struct s3_request {
 	const char *range;   /* "bytes=0-9", or NULL */
 	bool only_if_new;    /* a put fails with ERR_EXISTS if there is something */
 	struct span body;    /* of a put */
+	const char *avoid;   /* as in struct web_request, or NULL */
 	size_t max_body;     /* of the answer */
 	int64_t deadline_ms; /* by now_ms */
 };

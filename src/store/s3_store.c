@@ -181,13 +181,14 @@ static int stat_object(
 
 /* ---- get ---- */
 
-static int get_once(struct s3_store *store, const struct file_id *id, int64_t end_ms,
-	struct web_response *response, struct err *err)
+static int get_once(struct s3_store *store, const struct file_id *id, const char *avoid,
+	int64_t end_ms, struct web_response *response, struct err *err)
 {
 	char key[S3_KEY_MAX + 1];
 	struct s3_request get = {
 		.method = "GET",
 		.key = key,
+		.avoid = avoid,
 		.max_body = (size_t)id->size,
 		.deadline_ms = end_ms,
 	};
@@ -209,7 +210,8 @@ static int get_object(
 {
 	struct retry tries = retry_until(deadline(&store->base, id->size));
 	struct web_response response;
-	unsigned corrupt = 0;
+	char avoid[WEB_ADDRESS_MAX];
+	bool corrupt = false, again;
 	int result;
 
 	if (id->size > out->limit - out->len)
@@ -218,10 +220,17 @@ static int get_object(
 			       : err_set(err, ERR_TOO_LARGE, "%s is larger than is wanted here",
 					 id->name);
 	web_response_init(&response);
-	do
-		result = get_once(store, id, retry_try_end(&tries), &response, err);
-	while (result != 0 &&
-		((err->code == ERR_CORRUPT && corrupt++ == 0) || try_again(store, &tries, err)));
+	do {
+		result = get_once(
+			store, id, corrupt ? avoid : NULL, retry_try_end(&tries), &response, err);
+		again = result != 0 &&
+			((err->code == ERR_CORRUPT && !corrupt) || try_again(store, &tries, err));
+		/* What changed them may be on the way, or one of several that answer there. */
+		if (again && err->code == ERR_CORRUPT) {
+			corrupt = true;
+			memcpy(avoid, response.peer, sizeof avoid);
+		}
+	} while (again);
 	if (result == 0) {
 		buf_put_span(out, buf_span(&response.body));
 		if (!buf_ok(out))

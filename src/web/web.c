@@ -133,11 +133,40 @@ static void set_method(CURL *curl, const struct web_request *request)
 	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
 }
 
+/* For this request alone: see `avoid`. */
+static struct curl_slist *set_another_path(CURL *curl, const struct web_request *request)
+{
+	char address[WEB_ADDRESS_MAX], to[WEB_ADDRESS_MAX + 8];
+	struct curl_slist *list = NULL;
+
+	if (request->avoid == NULL)
+		return NULL;
+	curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, 1L);
+	curl_easy_setopt(curl, CURLOPT_MAXCONNECTS, 1L); /* the one before is not used again */
+	if (!web_address_other_of(request->url, request->avoid, address))
+		return NULL;
+	/* Of whichever host and port there; the port stays. */
+	snprintf(to, sizeof to, strchr(address, ':') != NULL ? "::[%s]:" : "::%s:", address);
+	list = curl_slist_append(NULL, to);
+	if (list == NULL)
+		abort();
+	curl_easy_setopt(curl, CURLOPT_CONNECT_TO, list);
+	return list;
+}
+
+static void note_peer(CURL *curl, char out[WEB_ADDRESS_MAX])
+{
+	const char *peer = NULL;
+
+	curl_easy_getinfo(curl, CURLINFO_PRIMARY_IP, &peer);
+	snprintf(out, WEB_ADDRESS_MAX, "%s", peer == NULL ? "" : peer);
+}
+
 int web_ask(struct web *web, const struct web_request *request, struct web_response *response,
 	struct err *err)
 {
 	CURL *curl = web->curl;
-	struct curl_slist *headers = header_list(request->headers);
+	struct curl_slist *headers = header_list(request->headers), *path;
 	int64_t timeout_ms = request->timeout_ms > 0 ? request->timeout_ms : TIMEOUT_MS;
 	long status = 0, sent = 0;
 	CURLcode code;
@@ -171,12 +200,16 @@ int web_ask(struct web *web, const struct web_request *request, struct web_respo
 	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_header);
 	curl_easy_setopt(curl, CURLOPT_HEADERDATA, response);
 	set_method(curl, request);
+	path = set_another_path(curl, request);
 
 	code = curl_easy_perform(curl);
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(curl, CURLINFO_REQUEST_SIZE, &sent);
 	response->sent = sent > 0;
+	note_peer(curl, response->peer);
 	curl_slist_free_all(headers);
+	curl_easy_setopt(curl, CURLOPT_CONNECT_TO, NULL);
+	curl_slist_free_all(path);
 	/* The buffer belongs to this call alone, the handle stays. */
 	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, NULL);
 	if (code != CURLE_OK)

@@ -7,6 +7,7 @@
 
 #include "core/buf.h"
 #include "core/err.h"
+#include "web/web_address.h"
 
 struct web;
 
@@ -22,7 +23,10 @@ struct web_request {
 	int64_t timeout_ms;         /* of the whole request; 0: 10 seconds */
 	int64_t connect_timeout_ms; /* until there is a connection; 0: as timeout_ms */
 	const char *ca_file;        /* certificates to trust instead of the system's, or NULL */
-	size_t max_body;            /* a longer answer is ERR_TOO_LARGE; 0: 1 MiB */
+	/* Make a new connection, and not to this address if the host has another; NULL: any.
+	 * For who got an answer from there that cannot be right. */
+	const char *avoid;
+	size_t max_body; /* a longer answer is ERR_TOO_LARGE; 0: 1 MiB */
 };
 
 struct web_response {
@@ -30,6 +34,7 @@ struct web_response {
 	bool sent;         /* also if it failed: the other side may have seen the request */
 	struct buf header; /* "Name: value\n" lines of the last answer, at most 64 KiB */
 	struct buf body;
+	char peer[WEB_ADDRESS_MAX]; /* the address that was asked; empty: it came to none */
 };
 
 /* Make an empty response; web_response_fini frees it, a request clears it. */

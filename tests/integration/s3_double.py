@@ -13,6 +13,7 @@ Faults (of requests whose signature is good):
     denied      403 AccessDenied                            quota       403 QuotaExceeded
     nobucket    404 NoSuchBucket                            page        404 of a proxy
     wrong       a byte of the content is another            short       the content ends early
+    sick        wrong, now and on this connection for ever
     shorter     the same, with a length that fits           longer      the same, longer
     quiet       not a fault: requests are counted as any other
 """
@@ -57,6 +58,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = 1 << 16
+    sick = None
 
     def log_message(self, *args):
         pass
@@ -118,7 +120,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if parts[1] != BUCKET:
             self.error(404, "NoSuchBucket")
             return
-        what = s3.next_fault(self.command)
+        what = s3.next_fault(self.command) or self.sick
+        if what == "sick":
+            what = self.sick = "wrong"
         if what in STATUS:
             self.error(*STATUS[what])
         elif what == "page":

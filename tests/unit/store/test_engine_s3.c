@@ -258,6 +258,8 @@ TEST(wrong_bytes_are_read_once_more_before_they_are_called_corrupt)
 		kit_tell(query);
 		assert_int_equal(kit_get_code(&kit, &id), ERR_CORRUPT);
 	}
+	kit_tell("method=GET&what=sick&times=1"); /* the connection is, another is not */
+	assert_int_equal(kit_get_code(&kit, &id), ERR_NONE);
 	kit_tell("method=GET&what=short&times=2"); /* a connection that broke, nothing worse */
 	assert_int_equal(kit_get_code(&kit, &id), ERR_NONE);
 	kit_close(&kit);
