@@ -33,5 +33,9 @@ struct sim {
 	size_t count, cap;
 };
 
+/* It happens: to `now`, and it is remembered.  Its bytes are taken over. */
+void sim_add(struct sim *sim, struct sim_event event);
+void sim_forget(struct sim *sim); /* what has happened; not what it did */
+
 /* What an event does to a disk. */
 void sim_apply(struct sim_image *image, const struct sim_event *event);
