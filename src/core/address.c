@@ -71,15 +71,26 @@ bool address_parse(const char *text, struct address *out)
 	return true;
 }
 
-bool address_in_row(const char *text, int64_t offset, char out[ADDRESS_HOST_MAX + 16])
+bool address_with_port(const char *text, uint16_t port, char out[ADDRESS_HOST_MAX + 16])
 {
 	struct address address;
 
 	snprintf(out, ADDRESS_HOST_MAX + 16, "%s", text);
-	if (!address_parse(text, &address) || address.is_unix || address.port + offset > UINT16_MAX)
+	if (!address_parse(text, &address) || address.is_unix)
 		return false;
 	snprintf(out, ADDRESS_HOST_MAX + 16,
-		strchr(address.host, ':') != NULL ? "[%s]:%d" : "%s:%d", address.host,
-		(int)(address.port + offset));
+		strchr(address.host, ':') != NULL ? "[%s]:%u" : "%s:%u", address.host, port);
 	return true;
+}
+
+bool address_in_row(const char *text, int64_t offset, char out[ADDRESS_HOST_MAX + 16])
+{
+	struct address address;
+
+	if (!address_parse(text, &address) || address.is_unix ||
+		address.port + offset > UINT16_MAX) {
+		snprintf(out, ADDRESS_HOST_MAX + 16, "%s", text);
+		return false;
+	}
+	return address_with_port(text, (uint16_t)(address.port + offset), out);
 }

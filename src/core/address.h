@@ -22,6 +22,9 @@ struct address {
  * Port 0 is one: the system then chooses a port that is free. */
 bool address_parse(const char *text, struct address *out);
 
+/* Write `text` with another port.  Returns false, and writes `text` itself, if it has none. */
+bool address_with_port(const char *text, uint16_t port, char out[ADDRESS_HOST_MAX + 16]);
+
 /* Write the address whose port is `offset` above that of `text`, for services that run
  * several times.  Returns false, and writes `text` itself, if it is none with a port. */
 bool address_in_row(const char *text, int64_t offset, char out[ADDRESS_HOST_MAX + 16]);

@@ -1,7 +1,5 @@
 #include "fdfs/fdfs_server.h"
 
-#include "core/log.h"
-
 static void reply(struct net_request *request, uint8_t status, struct buf *body, struct span slice,
 	bool close)
 {
@@ -39,25 +37,20 @@ void fdfs_reply_close(struct net_request *request, uint8_t status)
 	reply(request, status, NULL, (struct span){ 0 }, true);
 }
 
-void fdfs_troubles_note(
-	struct fdfs_troubles *troubles, enum net_trouble what, const char *peer, int64_t now_ms)
+void fdfs_describe_troubles(struct peer_log *peers, const struct fdfs_trouble_counters *counters)
 {
-	static const char *const texts[NET_TROUBLES] = {
-		[NET_REFUSED] = "refused: the address is not in fdfs.allow",
-		[NET_TOO_MANY] = "closed: over fdfs.max_connections",
-		[NET_TIMED_OUT] = "closed: nothing came or went for fdfs.network_timeout",
-		[NET_TOO_SLOW] = "closed: it was slow, and others waited for the memory it held",
-		[NET_REPLACED] = "closed: it was idle, and fdfs.max_connections are open",
-		[NET_BROKEN] = "ended in the middle of a request",
-	};
-	unsigned hidden;
+	struct peer_kind *kinds = peers->kinds;
 
-	if (troubles->counters[what] != NULL)
-		(*troubles->counters[what])++;
-	if (!log_limit_pass(&troubles->limits[what], now_ms, &hidden))
-		return;
-	if (hidden > 0)
-		log_warn("%s: %s (and %u more such lines left out)", peer, texts[what], hidden);
-	else
-		log_warn("%s: %s", peer, texts[what]);
+	kinds[NET_REFUSED] = (struct peer_kind){ counters->refused, LOG_WARN,
+		"refused: the address is not in fdfs.allow" };
+	kinds[NET_TOO_MANY] = (struct peer_kind){ counters->too_many, LOG_WARN,
+		"closed: over fdfs.max_connections" };
+	kinds[NET_TIMED_OUT] = (struct peer_kind){ counters->timeouts, LOG_WARN,
+		"closed: nothing came or went for fdfs.network_timeout" };
+	kinds[NET_TOO_SLOW] = (struct peer_kind){ counters->timeouts, LOG_WARN,
+		"closed: it was slow, and others waited for the memory it held" };
+	kinds[NET_REPLACED] = (struct peer_kind){ counters->too_many, LOG_WARN,
+		"closed: it was idle, and fdfs.max_connections are open" };
+	kinds[NET_BROKEN] = (struct peer_kind){ counters->broken, LOG_WARN,
+		"ended in the middle of a request" };
 }

@@ -2,11 +2,9 @@
  * net_server, answers, and log lines about peers. */
 #pragma once
 
-#include "core/log_limit.h"
 #include "fdfs/proto.h"
 #include "net/net_server.h"
-
-#include <stdatomic.h>
+#include "net/peer_log.h"
 
 /* Reply to `request` with `status`; of a reply with status 0, `body` (NULL: none) is the
  * body, whose memory is taken over.  Any thread. */
@@ -18,11 +16,10 @@ void fdfs_reply_slice(struct net_request *request, struct buf *body, struct span
 /* The same with a status other than 0, and close afterwards. */
 void fdfs_reply_close(struct net_request *request, uint8_t status);
 
-/* A log line for each kind of trouble with peers, not more than a few a second. */
-struct fdfs_troubles {
-	struct log_limit limits[NET_TROUBLES];
-	_Atomic int64_t *counters[NET_TROUBLES]; /* NULL: not counted */
+/* Where a server of FastDFS packages counts what peers do wrong. */
+struct fdfs_trouble_counters {
+	_Atomic int64_t *refused, *too_many, *timeouts, *broken;
 };
 
-void fdfs_troubles_note(
-	struct fdfs_troubles *troubles, enum net_trouble what, const char *peer, int64_t now_ms);
+/* What is said, and counted, of each kind of trouble. */
+void fdfs_describe_troubles(struct peer_log *peers, const struct fdfs_trouble_counters *counters);

@@ -1,10 +1,8 @@
 #include "service/frame_service.h"
 
-#include "core/address.h"
-#include "core/clock.h"
 #include "core/log.h"
-#include "core/log_limit.h"
 #include "net/bind.h"
+#include "net/peer_log.h"
 #include "service/frame_pool.h"
 
 #include <assert.h>
@@ -33,6 +31,7 @@ static struct {
 	struct frame_server *server;
 	struct frame_pool *pool;
 	struct net_timer *figures;
+	struct peer_log peers;
 } self = { .fd = -1 };
 
 static void add(enum frame_figure figure, int64_t value)
@@ -118,51 +117,35 @@ static void begin(void *context, struct frame_request *request)
 
 static void refused(void *context, const struct package *package, const char *peer, enum ret ret)
 {
-	static struct log_limit limit;
-	unsigned hidden;
-
 	(void)context;
 	add(FRAME_REFUSED, 1);
-	if (!log_limit_pass(&limit, clock_mono_ms(), &hidden))
-		return;
-	if (ret == RET_TOO_LARGE)
-		log_warn("command %u from %s refused: its package of %u bytes is over max_package",
-			package->cmd, peer, package->len);
-	else
-		log_warn("command %u from %s refused: it is none of ours", package->cmd, peer);
+	peer_log_refused(&self.peers, package, peer, ret, "it is none of ours");
 }
 
-/* Any number of peers can cause these. */
 static void trouble(void *context, enum net_trouble what, const char *peer)
 {
-	static const struct {
-		enum frame_figure figure;
-		enum log_level level;
-		const char *text;
-	} kinds[NET_TROUBLES] = {
-		[NET_REFUSED] = { FRAME_REFUSED, LOG_WARN,
-			"refused: it is not on [services] allow" },
-		[NET_TOO_MANY] = { FRAME_REFUSED, LOG_WARN,
-			"refused: there are [services] max_connections already" },
-		[NET_TIMED_OUT] = { FRAME_BROKEN, LOG_INFO, "closed: it was silent for too long" },
-		[NET_TOO_SLOW] = { FRAME_BROKEN, LOG_INFO,
-			"closed: it was slow, and others waited for the memory it held" },
-		[NET_REPLACED] = { FRAME_BROKEN, LOG_INFO,
-			"closed: it was idle, and [services] max_connections are open" },
-		[NET_BROKEN] = { FRAME_BROKEN, LOG_INFO, "closed: it sent no whole package" },
-	};
-	static struct log_limit limits[NET_TROUBLES];
-	unsigned hidden;
-
 	(void)context;
-	add(kinds[what].figure, 1);
-	if (!log_limit_pass(&limits[what], clock_mono_ms(), &hidden))
-		return;
-	if (hidden > 0)
-		log_line(kinds[what].level, "%s %s (and %u more such lines left out)", peer,
-			kinds[what].text, hidden);
-	else
-		log_line(kinds[what].level, "%s %s", peer, kinds[what].text);
+	peer_log_trouble(&self.peers, what, peer);
+}
+
+static void describe_troubles(void)
+{
+	_Atomic int64_t *refused = &self.service->counters[FRAME_REFUSED].value;
+	_Atomic int64_t *broken = &self.service->counters[FRAME_BROKEN].value;
+	struct peer_kind *kinds = self.peers.kinds;
+
+	kinds[NET_REFUSED] = (struct peer_kind){ refused, LOG_WARN,
+		"refused: it is not on [services] allow" };
+	kinds[NET_TOO_MANY] = (struct peer_kind){ refused, LOG_WARN,
+		"refused: there are [services] max_connections already" };
+	kinds[NET_TIMED_OUT] = (struct peer_kind){ broken, LOG_INFO,
+		"closed: it was silent for too long" };
+	kinds[NET_TOO_SLOW] = (struct peer_kind){ broken, LOG_INFO,
+		"closed: it was slow, and others waited for the memory it held" };
+	kinds[NET_REPLACED] = (struct peer_kind){ broken, LOG_INFO,
+		"closed: it was idle, and [services] max_connections are open" };
+	kinds[NET_BROKEN] = (struct peer_kind){ broken, LOG_INFO,
+		"closed: it sent no whole package" };
 }
 
 static const struct frame_handler handler = {
@@ -171,36 +154,17 @@ static const struct frame_handler handler = {
 	.trouble = trouble,
 };
 
-/* The address: --listen, or the configured one, with --port if that was given. */
-static int listen_address(char out[ADDRESS_HOST_MAX + 16], struct err *err)
-{
-	struct address address;
-	const char *form;
-
-	if (self.context->listen != NULL || self.context->port == 0) {
-		snprintf(out, ADDRESS_HOST_MAX + 16, "%s",
-			self.context->listen != NULL ? self.context->listen
-						     : self.settings->listen);
-		return 0;
-	}
-	if (!address_parse(self.settings->listen, &address) || address.is_unix)
-		return err_set(err, ERR_CONFIG, "%s has no port that --port could replace",
-			self.settings->listen);
-	form = strchr(address.host, ':') != NULL ? "[%s]:%u" : "%s:%u";
-	snprintf(out, ADDRESS_HOST_MAX + 16, form, address.host, self.context->port);
-	return 0;
-}
-
 static int frame_listen(struct service_context *context, struct err *err)
 {
 	char address[ADDRESS_HOST_MAX + 16];
 	const struct settings *settings = context->settings;
 
 	self.context = context;
+	describe_troubles();
 	self.settings = (const void *)((const char *)settings + self.service->settings);
 	if (allow_init(&self.allow, settings->services_allow.items, settings->services_allow.count,
 		    err) != 0 ||
-		listen_address(address, err) != 0)
+		service_listen_address(context, self.settings->listen, address, err) != 0)
 		return -1;
 	self.fd = bind_listen(address, SOCKET_MODE, BACKLOG, err);
 	return self.fd < 0 ? -1 : 0;

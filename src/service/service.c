@@ -305,6 +305,19 @@ static int run(const struct service *service, struct service_context *context, c
 	return status;
 }
 
+int service_listen_address(const struct service_context *context, const char *configured,
+	char out[ADDRESS_HOST_MAX + 16], struct err *err)
+{
+	if (context->listen != NULL)
+		configured = context->listen;
+	if (context->port == 0)
+		snprintf(out, ADDRESS_HOST_MAX + 16, "%s", configured);
+	else if (!address_with_port(configured, context->port, out))
+		return err_set(
+			err, ERR_CONFIG, "%s has no port that --port could replace", configured);
+	return 0;
+}
+
 int service_main(const struct service *service, int argc, char **argv)
 {
 	struct service_context context = { .name = service->name };

@@ -27,6 +27,7 @@
  * inherits the blocked ones and unblocks them itself.  SIGPIPE is ignored. */
 #pragma once
 
+#include "core/address.h"
 #include "service/settings.h"
 
 #include <stdatomic.h>
@@ -75,5 +76,9 @@ struct service {
 	/* Free everything, also after a `listen` or `open` that failed half way. */
 	void (*close)(struct service_context *context);
 };
+
+/* Where to listen: --listen, or `configured`, with --port if that was given. */
+int service_listen_address(const struct service_context *context, const char *configured,
+	char out[ADDRESS_HOST_MAX + 16], struct err *err);
 
 int service_main(const struct service *service, int argc, char **argv);

@@ -1,11 +1,9 @@
 #include "programs/admin_proxy/admin_proxy.h"
 
 #include "auth/tls.h"
-#include "core/address.h"
-#include "core/clock.h"
 #include "core/log.h"
-#include "core/log_limit.h"
 #include "net/bind.h"
+#include "net/peer_log.h"
 #include "programs/admin_proxy/proxy_shield.h"
 
 #include <assert.h>
@@ -30,6 +28,9 @@ struct service_counter admin_proxy_counters[PROXY_FIGURES] = {
 	[PROXY_BACKENDS] = { "backends", "back ends that are configured", true, 0 },
 };
 
+#define REFUSED (&admin_proxy_counters[PROXY_REFUSED].value)
+#define BROKEN  (&admin_proxy_counters[PROXY_BROKEN].value)
+
 /* A process is one proxy. */
 static struct {
 	struct service_context *context;
@@ -41,7 +42,23 @@ static struct {
 	struct frame_server *server, *tls_server; /* the second one is NULL without TLS */
 	struct tls *tls;
 	struct net_timer *figures;
-} self = { .fd = -1, .tls_fd = -1 };
+	struct peer_log peers;
+} self = {
+	.fd = -1,
+	.tls_fd = -1,
+	.peers.kinds = {
+		[NET_REFUSED] = { REFUSED, LOG_WARN, "refused: it is on no list of [admin_proxy]" },
+		[NET_TOO_MANY] = { REFUSED, LOG_WARN,
+			"refused: there are too many connections already" },
+		[NET_TIMED_OUT] = { BROKEN, LOG_INFO,
+			"closed: it was silent or did not take its replies" },
+		[NET_TOO_SLOW] = { BROKEN, LOG_INFO,
+			"closed: it was slow, and others waited for the memory it held" },
+		[NET_REPLACED] = { BROKEN, LOG_INFO,
+			"closed: it was idle, and [admin_proxy] max_connections are open" },
+		[NET_BROKEN] = { BROKEN, LOG_INFO, "closed: it sent no whole package" },
+	},
+};
 
 /* What a reload brings, on its way to the loop. */
 struct fresh {
@@ -59,51 +76,15 @@ static void begin(void *context, struct frame_request *request)
 
 static void refused(void *context, const struct package *package, const char *peer, enum ret ret)
 {
-	static struct log_limit limit;
-	unsigned hidden;
-
 	(void)context;
 	admin_proxy_counters[PROXY_REFUSED].value++;
-	if (!log_limit_pass(&limit, clock_mono_ms(), &hidden))
-		return;
-	if (ret == RET_TOO_LARGE)
-		log_warn("command %u from %s refused: its package of %u bytes is over max_package",
-			package->cmd, peer, package->len);
-	else
-		log_warn("command %u from %s refused: no service has it", package->cmd, peer);
+	peer_log_refused(&self.peers, package, peer, ret, "no service has it");
 }
 
 static void trouble(void *context, enum net_trouble what, const char *peer)
 {
-	static const struct {
-		enum proxy_figure figure;
-		enum log_level level;
-		const char *text;
-	} kinds[NET_TROUBLES] = {
-		[NET_REFUSED] = { PROXY_REFUSED, LOG_WARN,
-			"refused: it is on no list of [admin_proxy]" },
-		[NET_TOO_MANY] = { PROXY_REFUSED, LOG_WARN,
-			"refused: there are too many connections already" },
-		[NET_TIMED_OUT] = { PROXY_BROKEN, LOG_INFO,
-			"closed: it was silent or did not take its replies" },
-		[NET_TOO_SLOW] = { PROXY_BROKEN, LOG_INFO,
-			"closed: it was slow, and others waited for the memory it held" },
-		[NET_REPLACED] = { PROXY_BROKEN, LOG_INFO,
-			"closed: it was idle, and [admin_proxy] max_connections are open" },
-		[NET_BROKEN] = { PROXY_BROKEN, LOG_INFO, "closed: it sent no whole package" },
-	};
-	static struct log_limit limits[NET_TROUBLES];
-	unsigned hidden;
-
 	(void)context;
-	admin_proxy_counters[kinds[what].figure].value++;
-	if (!log_limit_pass(&limits[what], clock_mono_ms(), &hidden))
-		return;
-	if (hidden > 0)
-		log_line(kinds[what].level, "%s %s (and %u more such lines left out)", peer,
-			kinds[what].text, hidden);
-	else
-		log_line(kinds[what].level, "%s %s", peer, kinds[what].text);
+	peer_log_trouble(&self.peers, what, peer);
 }
 
 static bool admit(void *context, const struct sockaddr *peer)
@@ -121,33 +102,14 @@ static const struct frame_handler handler = {
 
 /* ---- its life ---- */
 
-static int listen_address(char out[ADDRESS_HOST_MAX + 16], struct err *err)
-{
-	const struct service_context *context = self.context;
-	const char *configured = context->settings->proxy.listen;
-	struct address address;
-
-	if (context->listen != NULL || context->port == 0) {
-		snprintf(out, ADDRESS_HOST_MAX + 16, "%s",
-			context->listen != NULL ? context->listen : configured);
-		return 0;
-	}
-	if (!address_parse(configured, &address) || address.is_unix)
-		return err_set(
-			err, ERR_CONFIG, "%s has no port that --port could replace", configured);
-	snprintf(out, ADDRESS_HOST_MAX + 16,
-		strchr(address.host, ':') != NULL ? "[%s]:%u" : "%s:%u", address.host,
-		context->port);
-	return 0;
-}
-
 int admin_proxy_listen(struct service_context *context, struct err *err)
 {
 	char address[ADDRESS_HOST_MAX + 16];
 
 	self.context = context;
 	self.conf = proxy_conf_new(context->settings, err);
-	if (self.conf == NULL || listen_address(address, err) != 0)
+	if (self.conf == NULL ||
+		service_listen_address(context, context->settings->proxy.listen, address, err) != 0)
 		return -1;
 	self.fd = bind_listen(address, SOCKET_MODE, BACKLOG, err);
 	if (self.fd < 0)

@@ -22,7 +22,7 @@ struct storage {
 	_Atomic(enum storage_mode) mode;
 
 	struct allow allow;
-	struct fdfs_troubles troubles;
+	struct peer_log peers;
 	int fd;
 	struct net_loop *loop;
 	struct net_server *server;

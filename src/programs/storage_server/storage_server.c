@@ -193,7 +193,7 @@ static void on_trouble(void *context, enum net_trouble what, const char *peer)
 {
 	struct storage *storage = context;
 
-	fdfs_troubles_note(&storage->troubles, what, peer, clock_mono_ms());
+	peer_log_trouble(&storage->peers, what, peer);
 }
 
 static const struct net_protocol protocol = {
@@ -361,14 +361,16 @@ static int start_scrub(struct storage *storage, struct err *err)
 	return storage->scrub == NULL ? -1 : 0;
 }
 
-static void count_troubles(struct fdfs_troubles *troubles)
+static void describe_troubles(struct peer_log *peers)
 {
-	troubles->counters[NET_REFUSED] = &storage_counters[STORAGE_REFUSED].value;
-	troubles->counters[NET_TOO_MANY] = &storage_counters[STORAGE_TOO_MANY].value;
-	troubles->counters[NET_TIMED_OUT] = &storage_counters[STORAGE_TIMEOUTS].value;
-	troubles->counters[NET_REPLACED] = &storage_counters[STORAGE_TOO_MANY].value;
-	troubles->counters[NET_TOO_SLOW] = &storage_counters[STORAGE_TIMEOUTS].value;
-	troubles->counters[NET_BROKEN] = &storage_counters[STORAGE_BROKEN].value;
+	const struct fdfs_trouble_counters counters = {
+		.refused = &storage_counters[STORAGE_REFUSED].value,
+		.too_many = &storage_counters[STORAGE_TOO_MANY].value,
+		.timeouts = &storage_counters[STORAGE_TIMEOUTS].value,
+		.broken = &storage_counters[STORAGE_BROKEN].value,
+	};
+
+	fdfs_describe_troubles(peers, &counters);
 }
 
 static int serve(struct storage *storage, struct err *err)
@@ -387,7 +389,7 @@ static int serve(struct storage *storage, struct err *err)
 
 	if (allow_init(&storage->allow, settings->allow.items, settings->allow.count, err) != 0)
 		return -1;
-	count_troubles(&storage->troubles);
+	describe_troubles(&storage->peers);
 	storage->loop = net_loop_new(err);
 	if (storage->loop == NULL)
 		return -1;

@@ -20,7 +20,7 @@ enum { BACKLOG = 1024, TICK_MS = 100, REPLY_MAX = 32 << 20 };
 struct tracker {
 	struct tracker_answers answers;
 	struct allow allow;
-	struct fdfs_troubles troubles;
+	struct peer_log peers;
 	const char *memory; /* file; empty: none */
 	int fd;
 	struct net_loop *loop;
@@ -151,7 +151,7 @@ static void on_trouble(void *context, enum net_trouble what, const char *peer)
 {
 	struct tracker *tracker = context;
 
-	fdfs_troubles_note(&tracker->troubles, what, peer, clock_mono_ms());
+	peer_log_trouble(&tracker->peers, what, peer);
 }
 
 static const struct net_protocol protocol = {
@@ -216,14 +216,16 @@ static void recall(struct tracker *tracker)
 		log_warn("%s: %zu lines make no sense and are left out", tracker->memory, bad);
 }
 
-static void count_troubles(struct fdfs_troubles *troubles)
+static void describe_troubles(struct peer_log *peers)
 {
-	troubles->counters[NET_REFUSED] = &tracker_counters[TRACKER_REFUSED].value;
-	troubles->counters[NET_TOO_MANY] = &tracker_counters[TRACKER_TOO_MANY].value;
-	troubles->counters[NET_TIMED_OUT] = &tracker_counters[TRACKER_TIMEOUTS].value;
-	troubles->counters[NET_REPLACED] = &tracker_counters[TRACKER_TOO_MANY].value;
-	troubles->counters[NET_TOO_SLOW] = &tracker_counters[TRACKER_TIMEOUTS].value;
-	troubles->counters[NET_BROKEN] = &tracker_counters[TRACKER_BROKEN].value;
+	const struct fdfs_trouble_counters counters = {
+		.refused = &tracker_counters[TRACKER_REFUSED].value,
+		.too_many = &tracker_counters[TRACKER_TOO_MANY].value,
+		.timeouts = &tracker_counters[TRACKER_TIMEOUTS].value,
+		.broken = &tracker_counters[TRACKER_BROKEN].value,
+	};
+
+	fdfs_describe_troubles(peers, &counters);
 }
 
 int tracker_open(struct service_context *context, struct err *err)
@@ -247,7 +249,7 @@ int tracker_open(struct service_context *context, struct err *err)
 	expect_groups(&tracker->answers.cluster, settings);
 	tracker->memory = settings->tracker_memory;
 	recall(tracker);
-	count_troubles(&tracker->troubles);
+	describe_troubles(&tracker->peers);
 	if (allow_init(&tracker->allow, settings->allow.items, settings->allow.count, err) != 0)
 		return -1;
 	tracker->loop = net_loop_new(err);

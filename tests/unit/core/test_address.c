@@ -68,3 +68,17 @@ TEST(services_that_run_several_times_have_ports_in_a_row)
 	assert_string_equal(out, "unix:/run/x.sock");
 	assert_false(address_in_row("127.0.0.1:65535", 1, out));
 }
+
+TEST(a_port_can_be_replaced_where_there_is_one)
+{
+	char out[ADDRESS_HOST_MAX + 16];
+
+	assert_true(address_with_port("host.example:1", 65535, out));
+	assert_string_equal(out, "host.example:65535");
+	assert_true(address_with_port("[::1]:9010", 7, out));
+	assert_string_equal(out, "[::1]:7");
+	assert_false(address_with_port("unix:/run/x.sock", 7, out));
+	assert_string_equal(out, "unix:/run/x.sock");
+	assert_false(address_with_port("host", 7, out));
+	assert_string_equal(out, "host");
+}
