@@ -2,7 +2,7 @@
  *
  * A pool of workers that do one kind of work, a trade: picture_checker looks whether a
  * picture is one, picture_cutter makes a smaller one of it.  A worker can compute and
- * nothing else (src/image/jail.h), and has bounded memory and time for a picture.  What
+ * nothing else (src/confine/jail.h), and has bounded memory and time for a picture.  What
  * it says is checked like any other bytes from outside: a picture may have taken it over.
  * One that dies or takes too long is replaced. */
 #pragma once

@@ -1,6 +1,6 @@
 #include "image/picture_nursery.h"
 
-#include "image/jail.h"
+#include "confine/jail.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -250,6 +250,7 @@ int frame_main(const struct frame_service *service, int argc, char **argv)
 		.has_ports = true,
 		.counters = service->counters,
 		.counter_count = service->counter_count,
+		.reach = service->reach,
 		.listen = frame_listen,
 		.open = frame_open,
 		.run = frame_run,

@@ -59,6 +59,7 @@ struct frame_service {
 	struct service_counter *counters; /* FRAME_COUNTERS first */
 	size_t counter_count;
 	size_t settings; /* where its struct frame_settings is in struct settings */
+	unsigned reach;  /* as in struct service */
 	bool any_order;  /* a connection's replies may pass each other */
 	int in_flight;   /* requests of a connection that may be under way; 0: 256 */
 

@@ -4,6 +4,7 @@
 #include "core/buf.h"
 #include "core/log.h"
 #include "service/privileges.h"
+#include "service/reach.h"
 #include "service/ready.h"
 #include "service/stat_socket.h"
 
@@ -13,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "picstore_build.h"
@@ -35,6 +37,8 @@ struct run_state {
 	bool running;     /* `run` has been or is just being called, and has not returned */
 	bool stop_wanted; /* a signal came */
 	bool ended;
+	bool waiting; /* `signals` is there */
+	pthread_t signals;
 };
 
 static const struct option long_options[] = {
@@ -236,6 +240,17 @@ static void end_run(struct run_state *state)
 	pthread_mutex_unlock(&state->lock);
 }
 
+/* The first thread: what was given up before holds for all. */
+static int start_waiting(struct run_state *state, struct err *err)
+{
+	int status = pthread_create(&state->signals, NULL, take_signals, state);
+
+	if (status != 0)
+		return err_set(err, ERR_INTERNAL, "cannot start a thread: %s", strerror(status));
+	state->waiting = true;
+	return 0;
+}
+
 static int make_ready(struct run_state *state, struct stat_socket **stat, struct err *err)
 {
 	const struct service *service = state->service;
@@ -247,7 +262,10 @@ static int make_ready(struct run_state *state, struct stat_socket **stat, struct
 		return -1;
 	if (service->listen != NULL && service->listen(context, err) != 0)
 		return -1;
-	if (privileges_drop(user, err) != 0)
+	if (privileges_drop(user, err) != 0 ||
+		reach_confine(context->settings, context->instance, context->listen, service->reach,
+			err) != 0 ||
+		start_waiting(state, err) != 0)
 		return -1;
 	if (service->open != NULL && service->open(context, err) != 0)
 		return -1;
@@ -287,21 +305,18 @@ static int run(const struct service *service, struct service_context *context, c
 		.config = config,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 	};
-	pthread_t signals;
 	int status;
 
 	privileges_prepare();
 	block_signals();
-	if (pthread_create(&signals, NULL, take_signals, &state) != 0) {
-		log_error("cannot start a thread");
-		return EXIT_FAILURE;
-	}
 	status = serve(&state);
+	if (!state.waiting)
+		return status;
 	pthread_mutex_lock(&state.lock);
 	state.ended = true;
 	pthread_mutex_unlock(&state.lock);
-	pthread_kill(signals, SIGNAL_END);
-	pthread_join(signals, NULL);
+	pthread_kill(state.signals, SIGNAL_END);
+	pthread_join(state.signals, NULL);
 	return status;
 }
 

@@ -1,7 +1,7 @@
 /* service.h - what all daemons share.
  *
  * service_main does, once for all of them and in this order: options, configuration,
- * log, listen, drop privileges, open, report ready, run until SIGTERM or SIGINT,
+ * log, listen, drop privileges, give up what it does not need (reach.h), open, report ready, run until SIGTERM or SIGINT,
  * close.  Options:
  *
  *     -c, --config FILE     the configuration
@@ -58,6 +58,7 @@ struct service {
 	bool has_ports;      /* each has a port of its own */
 	struct service_counter *counters;
 	size_t counter_count;
+	unsigned reach; /* of enum reach: what it needs once privileges are dropped */
 
 	/* Bind sockets, while privileges are still there. */
 	int (*listen)(struct service_context *context, struct err *err);

@@ -98,6 +98,7 @@ struct settings {
 	char *user;        /* to run as, when started as root; empty: stay */
 	char *run_dir;     /* sockets, pid files */
 	char *secret_dir;  /* keys, one file each, readable by `user` alone */
+	bool confine;      /* give up what is not needed (service/reach.h) */
 	int64_t log_level; /* index into "alarm|error|warn|info|debug" */
 
 	/* [fdfs]: how programs reach the store, and who may reach ours */

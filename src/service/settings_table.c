@@ -40,6 +40,9 @@ static const struct conf_key keys[] = {
 		"Folder of the sockets on which daemons tell their figures."),
 	KEY(picstore, secret_dir, PATH, secret_dir, "/etc/picstore/secret",
 		"Folder of the keys, a file each, which only the daemons' user may read."),
+	KEY(picstore, confine, BOOL, confine, "yes",
+		"Daemons give up, before they serve anybody, all files and system calls that they "
+		"do not need; no: for a look into one that is in trouble."),
 	CHOICE(picstore, log_level, log_level, "info", "alarm|error|warn|info|debug",
 		"Least important lines that are still written to the log."),
 

@@ -3,7 +3,17 @@ import os
 
 import pytest
 
+import injected_calls
 from installation import Installation
+
+
+# By marker: whether what a test needs is there, and what that is.
+NEEDS = {
+    "real_fastdfs": (bool(os.environ.get("PICSTORE_TEST_FASTDFS")),
+                     "PICSTORE_TEST_FASTDFS=host:port names a tracker of a FastDFS cluster"),
+    "optimised": ("ASAN_OPTIONS" not in os.environ, "a build without sanitizers"),
+    "taken_over": (injected_calls.POSSIBLE, "root, x86-64 and a build without sanitizers"),
+}
 
 
 @pytest.fixture(scope="session")
@@ -59,22 +69,21 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "real_fastdfs: needs PICSTORE_TEST_FASTDFS=host:port")
+    for name, (_, needs) in NEEDS.items():
+        config.addinivalue_line("markers", f"{name}: {needs}")
 
 
 def pytest_collection_modifyitems(config, items):
-    """Without a FastDFS cluster its tests are left out, and counted as that."""
-    if os.environ.get("PICSTORE_TEST_FASTDFS"):
-        return
-    out = [item for item in items if item.get_closest_marker("real_fastdfs")]
-    items[:] = [item for item in items if item not in out]
-    if out:
-        config.hook.pytest_deselected(items=out)
-        config.left_out = len(out)
+    """What cannot be tried here is left out, and counted as that."""
+    config.left_out = {}
+    for name, (there, _) in NEEDS.items():
+        out = [] if there else [item for item in items if item.get_closest_marker(name)]
+        items[:] = [item for item in items if item not in out]
+        if out:
+            config.hook.pytest_deselected(items=out)
+            config.left_out[name] = len(out)
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    if getattr(config, "left_out", 0):
-        terminalreporter.write_line(
-            f"{config.left_out} tests with a real FastDFS left out: "
-            "PICSTORE_TEST_FASTDFS=host:port names a tracker of one")
+    for name, count in getattr(config, "left_out", {}).items():
+        terminalreporter.write_line(f"{count} tests left out, {name}: {NEEDS[name][1]}")

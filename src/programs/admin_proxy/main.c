@@ -3,6 +3,7 @@
  * A package goes to a back end of the service that its command belongs to, and the reply
  * goes back to whoever asked.  It keeps nothing. */
 #include "programs/admin_proxy/admin_proxy.h"
+#include "service/reach.h"
 
 static const struct service admin_proxy = {
 	.name = "admin_proxy",
@@ -10,6 +11,7 @@ static const struct service admin_proxy = {
 	.has_ports = true,
 	.counters = admin_proxy_counters,
 	.counter_count = PROXY_FIGURES,
+	.reach = REACH_NETWORK | REACH_TLS,
 	.listen = admin_proxy_listen, /* takes its ports while it still may */
 	.open = admin_proxy_open,     /* makes the event loop and begins to connect */
 	.run = admin_proxy_run,       /* everything happens here, in one thread */

@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "programs/del_file_ontime/ontime.h"
 #include "service/privileges.h"
+#include "service/reach.h"
 #include "service/ready.h"
 #include "service/settings.h"
 
@@ -206,7 +207,8 @@ static int serve(const struct settings *settings, const struct ontime *ontime, b
 	privileges_prepare();
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	if (privileges_files_as(settings->user, &err) != 0 ||
-		privileges_drop(settings->user, &err) != 0) {
+		privileges_drop(settings->user, &err) != 0 ||
+		reach_confine(settings, NULL, NULL, REACH_NETWORK | REACH_DELETE_LOG, &err) != 0) {
 		log_error("%s", err.text);
 		return EXIT_FAILURE;
 	}

@@ -3,6 +3,7 @@
  * A request is answered once its lines are on the disk.  del_file_ontime has them deleted
  * when their time has come. */
 #include "programs/del_svr/del_svr.h"
+#include "service/reach.h"
 
 static const struct frame_command commands[] = { { CMD_DELETE_LATER, "delete later" } };
 
@@ -13,6 +14,7 @@ static const struct frame_service del_svr = {
 	.command_count = sizeof commands / sizeof commands[0],
 	.counters = del_svr_counters,
 	.counter_count = DEL_COUNTERS,
+	.reach = REACH_DELETE_LOG,
 	.settings = offsetof(struct settings, del),
 	.open = del_svr_open,
 	.begin = del_svr_begin,

@@ -3,6 +3,7 @@
  *
  * Changes are on the disk before they are answered; many share one wait for it. */
 #include "programs/metadata_dbsvr/metadata.h"
+#include "service/reach.h"
 
 static const struct frame_command commands[] = {
 	{ CMD_PHOTO_PUT, "put" },
@@ -27,6 +28,7 @@ static const struct frame_service metadata_dbsvr = {
 	.command_count = sizeof commands / sizeof commands[0],
 	.counters = metadata_counters,
 	.counter_count = METADATA_FIGURES,
+	.reach = REACH_NETWORK | REACH_STORES | REACH_METADATA,
 	.settings = offsetof(struct settings, metadata),
 	.any_order = false,
 	.open = metadata_open,   /* the database is opened, threads are started */

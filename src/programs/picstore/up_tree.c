@@ -71,6 +71,7 @@ static pid_t start_scanner(const struct up_tree *tree, const char *log)
 	as_child();
 	setsid();
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); /* lighttpd and varnishd, too */
 	if (getppid() != parent)
 		_exit(1);
 	/* The lock is held until the last part has ended. */

@@ -3,6 +3,7 @@
  * A key may be used so many times (30, unless configured otherwise); then it has expired,
  * whatever its age.  Counts are durable before they are answered. */
 #include "programs/sess_check_svr/sess_check.h"
+#include "service/reach.h"
 
 static const struct frame_command commands[] = { { CMD_SESSION, "session check" } };
 
@@ -13,6 +14,7 @@ static const struct frame_service sess_check_svr = {
 	.command_count = 1,
 	.counters = sess_counters,
 	.counter_count = SESS_FIGURES,
+	.reach = REACH_NETWORK | REACH_SECRETS | REACH_SESSIONS,
 	.settings = offsetof(struct settings, sess_check),
 	.open = sess_check_open,   /* the store is opened */
 	.begin = sess_check_begin, /* a check is put into the next batch */

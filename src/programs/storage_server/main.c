@@ -3,6 +3,7 @@
  * It takes clients of FastDFS and answers them from an engine; while it is up it tells
  * the trackers so several times a second, and needs none of them to start. */
 #include "programs/storage_server/storage_server.h"
+#include "service/reach.h"
 
 static const struct service storage_server = {
 	.name = "storage_server",
@@ -10,6 +11,7 @@ static const struct service storage_server = {
 	.has_instances = true,
 	.counters = storage_counters,
 	.counter_count = STORAGE_COUNTERS,
+	.reach = REACH_NETWORK | REACH_STORE | REACH_STORES,
 	.listen = storage_listen, /* takes its port while it still may */
 	.open = storage_open,     /* opens the engine, begins to report */
 	.run = storage_run,       /* answers */

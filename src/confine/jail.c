@@ -1,4 +1,4 @@
-#include "image/jail.h"
+#include "confine/jail.h"
 
 #include <errno.h>
 #include <fcntl.h>
