@@ -246,7 +246,7 @@ static int check_jwt(const struct upload_key_rules *rules, struct span text, int
 	return result;
 }
 
-int upload_key_check(const struct upload_key_rules *rules, struct span text, int64_t now,
+static int check(const struct upload_key_rules *rules, struct span text, int64_t now,
 	struct upload_key *key, struct err *err)
 {
 	if (text.len == 0)
@@ -257,6 +257,38 @@ int upload_key_check(const struct upload_key_rules *rules, struct span text, int
 		return check_jwt(rules, text, now, key, err);
 	return err_set(err, ERR_BAD_KEY,
 		"the session key is neither 48 hex digits nor a token (%zu characters)", text.len);
+}
+
+/* The rules while the secrets before ours were ours; false if there were none. */
+static bool old_rules(const struct upload_key_rules *rules, struct upload_key_rules *old)
+{
+	*old = *rules;
+	old->des = rules->des && rules->has_old_des;
+	old->jwt = rules->jwt && rules->old_jwt_secret_len > 0;
+	memcpy(old->des_secret, rules->old_des_secret, sizeof old->des_secret);
+	memcpy(old->jwt_secret, rules->old_jwt_secret, sizeof old->jwt_secret);
+	old->jwt_secret_len = rules->old_jwt_secret_len;
+	return old->des || old->jwt;
+}
+
+int upload_key_check(const struct upload_key_rules *rules, struct span text, int64_t now,
+	struct upload_key *key, struct err *err)
+{
+	struct err ours = { 0 }, before = { 0 };
+	struct upload_key_rules old;
+	bool is_old;
+
+	if (check(rules, text, now, key, &ours) == 0)
+		return 0;
+	if (ours.code == ERR_BAD_KEY && old_rules(rules, &old)) {
+		if (check(&old, text, now, key, &before) == 0)
+			return 0;
+		is_old = before.code == ERR_KEY_EXPIRED || before.code == ERR_KEY_NOT_YET;
+		ours = is_old ? before : ours;
+	}
+	if (err != NULL)
+		*err = ours;
+	return -1;
 }
 
 int upload_key_make_des(const struct upload_key_rules *rules, const struct upload_key *key,

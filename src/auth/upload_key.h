@@ -44,6 +44,11 @@ struct upload_key_rules {
 	uint8_t des_secret[8];
 	uint8_t jwt_secret[UPLOAD_KEY_SECRET_MAX];
 	size_t jwt_secret_len;
+	/* The secrets before these, whose keys are good as well; none are made with them. */
+	bool has_old_des;
+	uint8_t old_des_secret[8];
+	uint8_t old_jwt_secret[UPLOAD_KEY_SECRET_MAX];
+	size_t old_jwt_secret_len; /* 0: none */
 	int64_t max_age;     /* seconds, of the old form; a token says itself when it ends */
 	int64_t clock_ahead; /* seconds that an issuer's clock may be ahead */
 };

@@ -43,7 +43,8 @@ static int database(const struct visiting *visiting, const char *here, const cha
 static int configuration(
 	const struct visiting *visiting, const struct settings *settings, struct err *err)
 {
-	char folder[BACKUP_PATH];
+	static const char *const secrets[] = { "/des", "/des.old", "/jwt", "/jwt.old" };
+	char folder[BACKUP_PATH], copy[32];
 	const char *slash = strrchr(settings->file, '/');
 
 	if ((size_t)snprintf(folder, sizeof folder, "%.*s",
@@ -53,9 +54,12 @@ static int configuration(
 	if (file(visiting, settings->file, "", "etc/picstore.conf", READABLE, err) != 0 ||
 		file(visiting, folder, "/store_paths", "etc/store_paths", READABLE, err) != 0)
 		return -1;
-	if (file(visiting, settings->secret_dir, "/des", "secret/des", OWNER_ONLY, err) != 0)
-		return -1;
-	return file(visiting, settings->secret_dir, "/jwt", "secret/jwt", OWNER_ONLY, err);
+	for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
+		snprintf(copy, sizeof copy, "secret%s", secrets[i]);
+		if (file(visiting, settings->secret_dir, secrets[i], copy, OWNER_ONLY, err) != 0)
+			return -1;
+	}
+	return 0;
 }
 
 static int store_path(const struct visiting *visiting, const struct storage_settings *storage,

@@ -166,6 +166,37 @@ TEST(another_secret_makes_another_key)
 }
 
 /* A second spelling would be counted as a second key. */
+TEST(keys_of_the_secret_before_are_good_and_none_are_made_with_it)
+{
+	struct upload_key_rules before = rules(), now = rules();
+	char des[UPLOAD_KEY_DES_LEN + 1], jwt[UPLOAD_KEY_JWT_MAX + 1];
+
+	assert_int_equal(upload_key_make_des(&before, &known, des, NULL), 0);
+	assert_int_equal(upload_key_make_jwt(&before, &known, issued + 60, jwt, NULL), 0);
+	memcpy(now.des_secret, "another!", 8);
+	memset(now.jwt_secret, 'n', UPLOAD_KEY_SECRET_MIN);
+	assert_int_equal(code_at(&now, des, issued), ERR_BAD_KEY);
+	assert_int_equal(code_at(&now, jwt, issued), ERR_BAD_KEY);
+	now.has_old_des = true;
+	memcpy(now.old_des_secret, before.des_secret, 8);
+	now.old_jwt_secret_len = UPLOAD_KEY_SECRET_MIN;
+	memcpy(now.old_jwt_secret, before.jwt_secret, UPLOAD_KEY_SECRET_MIN);
+	assert_int_equal(code_at(&now, des, issued), ERR_NONE);
+	assert_int_equal(code_at(&now, jwt, issued), ERR_NONE);
+	assert_int_equal(code_at(&now, des, issued + 3601), ERR_KEY_EXPIRED);
+	assert_int_equal(code_at(&now, jwt, issued + 60), ERR_KEY_EXPIRED);
+	des[0] = des[0] == 'a' ? 'b' : 'a';
+	des[47] = des[47] == 'a' ? 'b' : 'a';
+	assert_int_equal(code_at(&now, des, issued), ERR_BAD_KEY);
+	/* New ones are made with the new secret alone. */
+	assert_int_equal(upload_key_make_des(&now, &known, des, NULL), 0);
+	assert_int_equal(code_at(&before, des, issued), ERR_BAD_KEY);
+	assert_int_equal(upload_key_make_jwt(&now, &known, issued + 60, jwt, NULL), 0);
+	assert_int_equal(code_at(&before, jwt, issued), ERR_BAD_KEY);
+	now.des = now.jwt = false;
+	assert_int_equal(code_at(&now, jwt, issued), ERR_BAD_KEY);
+}
+
 TEST(a_token_has_one_spelling)
 {
 	static const char digits[] =
