@@ -314,7 +314,7 @@ static char *folder_of(const char *file)
 int conf_read_text(const struct conf_table *table, const char *file, const char *text, size_t len,
 	void *target, struct err *err)
 {
-	struct err own;
+	struct err own = { 0 };
 	struct reader reader = {
 		.table = table,
 		.file = file,

@@ -55,7 +55,7 @@ static void one_line(char *text)
 			*text = '?';
 }
 
-int err_set(struct err *err, enum err_code code, const char *format, ...)
+int(err_set)(struct err *err, enum err_code code, const char *format, ...)
 {
 	va_list args;
 
@@ -70,7 +70,7 @@ int err_set(struct err *err, enum err_code code, const char *format, ...)
 	return -1;
 }
 
-int err_errno(struct err *err, const char *format, ...)
+int(err_errno)(struct err *err, const char *format, ...)
 {
 	int number = errno;
 	va_list args;
@@ -88,8 +88,9 @@ int err_errno(struct err *err, const char *format, ...)
 	return -1;
 }
 
-int err_prefix(struct err *err, const char *format, ...)
+int(err_prefix)(struct err *err, const char *format, ...)
 {
+	/* cppcheck-suppress ctunullpointer ; sizeof looks at nothing */
 	char front[sizeof err->text], all[2 * sizeof err->text + 2];
 	va_list args;
 

@@ -195,7 +195,7 @@ struct local_source *local_source_beside(const struct settings *settings,
 		find_source(from, storage->source);
 		pthread_mutex_init(&storage->opening, NULL);
 		storage->retry_ms = INT64_MIN;
-		storage->borrowed = from == own;
+		storage->borrowed = own != NULL && from == own;
 		if (storage->borrowed)
 			atomic_store(&storage->engine, engine);
 		local->count++;

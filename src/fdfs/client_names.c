@@ -132,6 +132,7 @@ static int ask_for_id(
 	int result;
 
 	buf_init(&reply, ID_REPLY_MAX);
+	/* cppcheck-suppress autoVariables ; `ask` is used for this one call */
 	ask->reply = &reply;
 	ask->reply_max = ID_REPLY_MAX;
 	result = ask_storage(client, ask, err);

@@ -143,7 +143,7 @@ static int tracker_ask(struct fdfs_trackers *trackers, struct span request, int6
 	struct buf *body, struct err *err)
 {
 	size_t count = trackers->count;
-	size_t order[FDFS_TRACKERS_MAX];
+	size_t order[FDFS_TRACKERS_MAX] = { 0 };
 	struct err kept = { .code = ERR_NONE };
 
 	tracker_order(trackers, order);

@@ -11,6 +11,7 @@ enum {
 static double webp_scale(const struct cut_plan *plan, bool animated)
 {
 	uint32_t side = plan->x.size < plan->y.size ? plan->x.size : plan->y.size;
+	/* NOLINTNEXTLINE(bugprone-integer-division): whole numbers are meant */
 	double factor = cut_plan_factor(plan), most = side / SIDE_LEAST;
 
 	/* A rectangle that is much larger than the picture wants hardly any of its pixels. */

@@ -90,7 +90,7 @@ int picture_check(struct picture_checker *checker, struct span bytes, struct pic
 	struct err *err)
 {
 	const struct picture_limits *limits = &checker->limits;
-	struct finding finding;
+	struct finding finding = { 0 };
 	struct picture_order order = {
 		.picture = bytes,
 		.finding = &finding,

@@ -70,12 +70,13 @@ static bool hex(struct span field, uint8_t *out, size_t len)
 
 	if (field.len != 2 * len)
 		return false;
-	for (size_t i = 0; i < field.len; i++) {
-		const char *digit = memchr(digits, field.data[i], 16);
+	for (size_t i = 0; i < len; i++) {
+		const char *high = memchr(digits, field.data[2 * i], 16);
+		const char *low = memchr(digits, field.data[2 * i + 1], 16);
 
-		if (digit == NULL)
+		if (high == NULL || low == NULL)
 			return false;
-		out[i / 2] = (uint8_t)(out[i / 2] << 4 | (digit - digits));
+		out[i] = (uint8_t)((high - digits) << 4 | (low - digits));
 	}
 	return true;
 }

@@ -89,6 +89,7 @@ static void settle(struct frame_pending *pending)
 	if (conn->server->conf.any_order || conn->closing)
 		send_pending(conn, pending);
 	else
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what is freed is unlinked */
 		while (conn->first != NULL && conn->first->done)
 			send_pending(conn, conn->first);
 	frame_conn_make_ready(conn);

@@ -235,7 +235,7 @@ int aliases_of(struct aliases *aliases, const char *target,
 	struct err local;
 	struct link *link = begin_read(aliases, &local);
 	size_t count = 0;
-	int row;
+	int row = 0;
 
 	if (link == NULL && local.code == ERR_NONE)
 		return 0;
@@ -281,14 +281,14 @@ int aliases_walk(struct aliases *aliases, const char *from,
 	bool (*found)(void *context, const char *name, const char *target), void *context,
 	struct err *err)
 {
-	struct name *names = calloc(2 * WALK_PAGE, sizeof *names), *targets = names + WALK_PAGE;
-	struct name after;
+	struct name *names = calloc((size_t)2 * WALK_PAGE, sizeof *names), *targets, after;
 	struct err local = { 0 };
 	bool more = true;
 	int count = 0;
 
 	if (names == NULL)
 		abort();
+	targets = names + WALK_PAGE;
 	snprintf(after.text, sizeof after.text, "%s", from);
 	while (more && (count = read_page(aliases, after.text, names, targets, &local)) > 0) {
 		after = names[count - 1];

@@ -198,6 +198,7 @@ int engine_put_wait(struct engine *engine, struct engine_put *put)
 	struct waiting waiting = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false };
 
 	put->done = put_done;
+	/* cppcheck-suppress autoVariables ; it is waited for, and not used afterwards */
 	put->context = &waiting;
 	engine_put(engine, put);
 	wait_until_done(&waiting);

@@ -144,6 +144,7 @@ static int ask_whether_all(struct cut_settler *settler, int at, struct err *err)
 	const struct cut_storing *one = &settler->pending[at];
 
 	if (at > 0 && strcmp(one->group, one[-1].group) == 0) {
+		/* cppcheck-suppress arrayIndexOutOfBoundsCond ; `at` is one of `count` */
 		settler->all[at] = settler->all[at - 1];
 		return 0;
 	}

@@ -79,7 +79,7 @@ static int by_id(const void *a, const void *b)
 
 static struct entry *find(struct reindex *reindex, const char *url)
 {
-	struct entry key;
+	struct entry key = { 0 };
 
 	if (!file_id_parse(span_str(url), &key.id))
 		return NULL;

@@ -190,11 +190,9 @@ static int read_binlogs(struct fastdfs *fastdfs, struct err *err)
 	struct dirent **entries;
 	int count = scandir(fastdfs->binlog, &entries, is_binlog, versionsort), result = 0;
 
-	if (count < 0 && errno == ENOENT)
-		count = 0;
-	else if (count < 0)
+	if (count < 0 && errno != ENOENT)
 		return err_errno(err, "%s: cannot list it", fastdfs->binlog);
-	else {
+	if (count >= 0) {
 		for (int i = 0; i < count; i++) {
 			if (result == 0)
 				result = read_binlog(fastdfs, entries[i]->d_name, err);

@@ -69,7 +69,7 @@ struct service_counter storage_counters[STORAGE_COUNTERS] = {
 	[STORAGE_HTTP_TIMEOUTS] = COUNTER("http_timeouts", false, "HTTP connections cut, too slow"),
 	[STORAGE_SCRUBBED] = COUNTER("scrubbed", false, "bytes checked in the background"),
 	[STORAGE_QUARANTINED] = COUNTER("quarantined", true, "places that do not match"),
-#define HTTP(figure, name, help) [STORAGE_HTTP_FIGURES + figure] = COUNTER(name, false, help)
+#define HTTP(figure, name, help) [STORAGE_HTTP_FIGURES + (figure)] = COUNTER(name, false, help)
 	HTTP(DELIVERY_PICTURES, "http_pictures", "pictures sent over HTTP, parts included"),
 	HTTP(DELIVERY_BYTES, "http_bytes_out", "bytes of pictures sent over HTTP"),
 	HTTP(DELIVERY_SLICES, "http_slices", "pictures sent over HTTP out of a volume"),
