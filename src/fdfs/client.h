@@ -38,7 +38,7 @@ void fdfs_client_free(struct fdfs_client *client);
 int fdfs_upload(struct fdfs_client *client, const char *group, struct span content, const char *ext,
 	struct file_id *id, struct err *err);
 
-/* Store `content`, which had the names `olds` elsewhere (1 to 16, all of one group), in that
+/* Store `content`, which had the names `olds` elsewhere (1 to 17, all of one group), in that
  * group of a picstore, so that it answers to them from then on.  With `keep` the first of
  * them is an id of a picstore, which may get it again.  What is there under one of the
  * names already is not stored again: may be repeated.  ERR_EXISTS if it is there with

@@ -9,8 +9,7 @@
 #include <string.h>
 
 enum {
-	HEAD_MAX = FDFS_HEADER_LEN + 8 * 3 + FDFS_PREFIX_WIDTH + FDFS_GROUP_WIDTH +
-		   2 * FILE_ID_NAME_MAX,
+	HEAD_MAX = FDFS_HEADER_LEN + FDFS_RESTORE_HEAD_MAX, /* the longest */
 	ID_REPLY_MAX = FDFS_GROUP_WIDTH + FILE_ID_NAME_MAX,
 	LIST_REPLY_MAX = 1 << 20,
 	CANNOT_TELL_MS = 60000, /* FastDFS is not asked for slaves again for so long */
@@ -31,7 +30,7 @@ struct ask {
 static struct buf *begin(struct ask *ask)
 {
 	buf_init(&ask->head, HEAD_MAX);
-	fdfs_begin(&ask->head, ask->cmd, 0);
+	fdfs_begin(&ask->head, ask->cmd, ask->cmd == FDFS_RESTORE ? FDFS_FLAG_TELL_GONE : 0);
 	return &ask->head;
 }
 
@@ -43,6 +42,26 @@ static int refused(const struct fdfs_call *call, struct err *err)
 		return err_set(err, code, "%s", err_meaning(code));
 	return err_set(err, code, "storage %s: answers status %d, %s", call->peer->text,
 		call->status, err_meaning(code));
+}
+
+/* Of FDFS_RESTORE, which only a picstore knows. */
+static int refused_restore(const struct fdfs_call *call, struct err *err)
+{
+	switch (call->status) {
+	case FDFS_STATUS_GONE:
+		return err_set(err, ERR_GONE, "it was there, or its master was, and was deleted");
+	case FDFS_STATUS_CORRUPT:
+		return err_set(err, ERR_CORRUPT, "the bytes do not match the id");
+	default:
+		break;
+	}
+	refused(call, err);
+	if (err->code == ERR_EXISTS)
+		err_set(err, ERR_EXISTS, "it is there already, with other content");
+	else if (err->code == ERR_BAD_REQUEST || err->code == ERR_UNSUPPORTED)
+		err_set(err, ERR_UNSUPPORTED, "storage %s: does not take such files back",
+			call->peer->text);
+	return -1;
 }
 
 static int take_reply(struct fdfs_call *call, const struct ask *ask, struct err *err)
@@ -81,7 +100,12 @@ static int ask_one(struct fdfs_client *client, const struct fdfs_peer *peer, int
 	if (result < 0)
 		return err_prefix(err, "storage");
 	*not_done = call.status != 0;
-	result = call.status != 0 ? refused(&call, err) : take_reply(&call, ask, err);
+	if (call.status == 0)
+		result = take_reply(&call, ask, err);
+	else if (ask->cmd == FDFS_RESTORE)
+		result = refused_restore(&call, err);
+	else
+		result = refused(&call, err);
 	fdfs_call_end(client->pool, &call, result == 0 || call.status != 0);
 	return result;
 }
@@ -181,6 +205,36 @@ int fdfs_upload_slave(struct fdfs_client *client, const struct file_id *master, 
 			made.name, expected.name);
 	*slave = made;
 	return 0;
+}
+
+int fdfs_restore(struct fdfs_client *client, const struct fdfs_file_back *file, struct span content,
+	struct err *err)
+{
+	struct ask ask = {
+		.id = &file->id, .cmd = FDFS_RESTORE, .content = content, .repeatable = true
+	};
+	struct fdfs_restore_request request = {
+		.what = file->what,
+		.changed = file->changed,
+		.name = span_of(file->id.name, file->id.name_len),
+		.master = span_of(file->master.name, file->master.name_len),
+		.first = span_of(file->first.name, file->first.name_len),
+		.size = content.len,
+	};
+	struct file_id made;
+	struct err local;
+
+	if (err == NULL)
+		err = &local;
+	if (too_large(client, content, err) != 0)
+		return -1;
+	fdfs_put_restore_head(begin(&ask), &request);
+	if (ask_for_id(client, &ask, &made, err) != 0)
+		return -1;
+	return file_id_equal(&made, &file->id)
+		       ? 0
+		       : err_set(err, ERR_UNKNOWN, "the storage calls it %s, not %s", made.name,
+				 file->id.name);
 }
 
 static int change(struct fdfs_client *client, const struct file_id *id, uint8_t cmd,

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "fdfs/client.h"
+#include "fdfs/proto_moving.h"
 
 /* Store `content` beside `master`, named after it (file_id_slave).  ERR_NOT_FOUND: there is
  * no master; ERR_EXISTS; ERR_BAD_REQUEST: prefix and extension name no slave. */
@@ -36,6 +37,21 @@ int fdfs_set_metadata(struct fdfs_client *client, const struct file_id *id, bool
 /* Append it to `out`.  ERR_NOT_FOUND: no such file, or one without metadata. */
 int fdfs_get_metadata(
 	struct fdfs_client *client, const struct file_id *id, struct buf *out, struct err *err);
+
+/* A slave or appender file of a picstore that comes back as what it was. */
+struct fdfs_file_back {
+	enum fdfs_restored what;
+	struct file_id id;
+	struct file_id master, first; /* of a slave: its master, and if that is one the first */
+	int64_t changed;              /* Unix seconds; 0: now */
+};
+
+/* Store `content` as that file again, on the storage that made it if there is one.  What is
+ * there already is fine: may be repeated.  ERR_EXISTS if it is there with other content,
+ * ERR_GONE if its master was deleted there, ERR_UNSUPPORTED if its store path is not there
+ * or that is no picstore, ERR_CORRUPT if the content is not what the name says. */
+int fdfs_restore(struct fdfs_client *client, const struct fdfs_file_back *file, struct span content,
+	struct err *err);
 
 /* Call `found` for each slave of `id`, and for theirs, also when `id` is gone.
  * ERR_UNSUPPORTED: the storage is FastDFS's, which cannot tell. */

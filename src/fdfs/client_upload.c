@@ -176,6 +176,21 @@ static int upload_route(struct fdfs_client *client, const char *group, int64_t d
 	return 0;
 }
 
+/* What comes back goes to the storage that made it, if there is one: it alone can give it
+ * the same place, and it is asked for it. */
+static int home_route(struct fdfs_client *client, const struct file_id *id, int64_t deadline,
+	struct fdfs_tried *tried, struct fdfs_route *route, const struct fdfs_peer **peer)
+{
+	struct err ignored;
+
+	if (fdfs_trackers_route_file(
+		    client->trackers, FDFS_QUERY_UPDATE, id, deadline, route, &ignored) < 0)
+		return -1;
+	route->path = FDFS_ANY_PATH;
+	*peer = fdfs_tried_next(tried, route);
+	return *peer == NULL ? -1 : 0;
+}
+
 /* Whether the file may be sent to another storage after `err`. */
 static bool may_go_elsewhere(
 	const struct fdfs_client *client, uint8_t cmd, bool not_done, enum err_code code)
@@ -186,9 +201,10 @@ static bool may_go_elsewhere(
 	       code == ERR_BUSY;
 }
 
+/* `home`, which may be NULL, is the name that it comes back with. */
 static int send_content(struct fdfs_client *client, uint8_t cmd, const char *group,
 	struct span content, const char *ext, const struct fdfs_adopt_request *adopt,
-	struct file_id *id, struct err *err)
+	const struct file_id *home, struct file_id *id, struct err *err)
 {
 	struct upload upload = {
 		.cmd = cmd,
@@ -213,7 +229,11 @@ static int send_content(struct fdfs_client *client, uint8_t cmd, const char *gro
 		struct fdfs_route route;
 		bool not_done;
 
-		if (upload_route(client, group, deadline, &tried, &route, &peer, err) < 0) {
+		if (home != NULL && tried.count == 0 &&
+			home_route(client, home, deadline, &tried, &route, &peer) != 0)
+			peer = NULL;
+		if (peer == NULL &&
+			upload_route(client, group, deadline, &tried, &route, &peer, err) < 0) {
 			if (kept.code == ERR_NONE)
 				return -1;
 			break;
@@ -236,13 +256,13 @@ static int send_content(struct fdfs_client *client, uint8_t cmd, const char *gro
 int fdfs_upload(struct fdfs_client *client, const char *group, struct span content, const char *ext,
 	struct file_id *id, struct err *err)
 {
-	return send_content(client, FDFS_UPLOAD, group, content, ext, NULL, id, err);
+	return send_content(client, FDFS_UPLOAD, group, content, ext, NULL, NULL, id, err);
 }
 
 int fdfs_upload_appender(struct fdfs_client *client, const char *group, struct span content,
 	const char *ext, struct file_id *id, struct err *err)
 {
-	return send_content(client, FDFS_UPLOAD_APPENDER, group, content, ext, NULL, id, err);
+	return send_content(client, FDFS_UPLOAD_APPENDER, group, content, ext, NULL, NULL, id, err);
 }
 
 int fdfs_adopt(struct fdfs_client *client, const struct file_id *olds, size_t count, bool keep,
@@ -260,5 +280,6 @@ int fdfs_adopt(struct fdfs_client *client, const struct file_id *olds, size_t co
 				err, ERR_BAD_REQUEST, "%s is of another group", olds[i].name);
 		adopt.names.names[i] = span_of(olds[i].name, olds[i].name_len);
 	}
-	return send_content(client, FDFS_ADOPT, olds[0].group, content, ext, &adopt, id, err);
+	return send_content(client, FDFS_ADOPT, olds[0].group, content, ext, &adopt,
+		keep ? &olds[0] : NULL, id, err);
 }

@@ -82,6 +82,7 @@ enum fdfs_cmd {
 	/* ours, of storage_server; see proto_moving.h */
 	FDFS_ADOPT = 192,
 	FDFS_NAMES = 193,
+	FDFS_RESTORE = 194,
 };
 
 /* Flags in the status byte of a request.  FastDFS ignores the byte, except for the two

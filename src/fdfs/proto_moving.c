@@ -16,6 +16,14 @@ static bool get_name(struct cursor *in, struct span *name)
 	return cursor_ok(in) && len >= 1 && len <= FILE_ID_NAME_MAX;
 }
 
+static bool get_name_or_none(struct cursor *in, struct span *name)
+{
+	uint8_t len = cursor_get_u8(in);
+
+	*name = cursor_get_span(in, len);
+	return cursor_ok(in) && len <= FILE_ID_NAME_MAX;
+}
+
 void fdfs_put_adopt_head(struct buf *out, const struct fdfs_adopt_request *request)
 {
 	buf_put_u8(out, VERSION);
@@ -46,6 +54,38 @@ bool fdfs_get_adopt_request(struct span body, struct fdfs_adopt_request *request
 	for (size_t i = 0; i < request->names.count; i++)
 		if (!get_name(&in, &request->names.names[i]))
 			return false;
+	request->size = cursor_get_be64(&in);
+	if (!cursor_ok(&in) || request->size != cursor_left(&in))
+		return false;
+	request->content = cursor_get_span(&in, cursor_left(&in));
+	return cursor_end(&in);
+}
+
+void fdfs_put_restore_head(struct buf *out, const struct fdfs_restore_request *request)
+{
+	buf_put_u8(out, VERSION);
+	buf_put_u8(out, (uint8_t)request->what);
+	buf_put_be64(out, (uint64_t)request->changed);
+	put_name(out, request->name);
+	put_name(out, request->master);
+	put_name(out, request->first);
+	buf_put_be64(out, request->size);
+}
+
+bool fdfs_get_restore_request(struct span body, struct fdfs_restore_request *request)
+{
+	struct cursor in = cursor_of(body);
+	uint8_t what;
+
+	if (cursor_get_u8(&in) != VERSION)
+		return false;
+	what = cursor_get_u8(&in);
+	request->what = (enum fdfs_restored)what;
+	request->changed = (int64_t)cursor_get_be64(&in);
+	if (what > FDFS_RESTORED_FINISHED || request->changed < 0 ||
+		!get_name(&in, &request->name) || !get_name_or_none(&in, &request->master) ||
+		!get_name_or_none(&in, &request->first))
+		return false;
 	request->size = cursor_get_be64(&in);
 	if (!cursor_ok(&in) || request->size != cursor_left(&in))
 		return false;

@@ -1,5 +1,5 @@
-/* proto_moving.h - the two commands of storage_server that FastDFS does not have: for
- * pictures that are moved here, and for the names that they answer to.
+/* proto_moving.h - the commands of storage_server that FastDFS does not have: for
+ * what is moved here, and for the names that it answers to.
  *
  *     FDFS_ADOPT: store a picture that had other names elsewhere
  *     u8    1, the version of this layout
@@ -15,16 +15,42 @@
  *
  *     FDFS_NAMES: what a file is called
  *     c16   group, name
- *     reply for each name, that of the picture itself first: u8 length, name */
+ *     reply for each name, that of the picture itself first: u8 length, name
+ *
+ *     FDFS_RESTORE: a file that a picstore had in its names.db, under its own name again
+ *     u8    1, the version of this layout
+ *     u8    what it is, enum fdfs_restored
+ *     i64   when it was changed last, Unix seconds; 0: now
+ *           three names, each: u8 length, 0 to 127, and the name without the group:
+ *           its own; of a slave its master's, and if that is a slave too the first one's
+ *     i64   size
+ *           content
+ *     reply c16 group, name: as of an upload */
 #pragma once
 
 #include "fdfs/proto.h"
 
 enum {
-	FDFS_NAMES_MAX = 16, /* that one picture had elsewhere */
+	FDFS_NAMES_MAX = 17, /* 16 that one picture had elsewhere, and its own */
 	FDFS_ADOPT_HEAD_MIN = 1 + 1 + 1 + FDFS_EXT_WIDTH + 1 + 2 + 8,
 	FDFS_ADOPT_HEAD_MAX = FDFS_ADOPT_HEAD_MIN + FDFS_NAMES_MAX * (1 + FILE_ID_NAME_MAX),
 	FDFS_NAMES_LEN_MAX = (FDFS_NAMES_MAX + 1) * (1 + FILE_ID_NAME_MAX),
+};
+
+enum fdfs_restored {
+	FDFS_RESTORED_SLAVE,
+	FDFS_RESTORED_APPENDER,
+	FDFS_RESTORED_FINISHED, /* an appender that was given its final name */
+};
+
+enum { FDFS_RESTORE_HEAD_MAX = 1 + 1 + 8 + 3 * (1 + FILE_ID_NAME_MAX) + 8 };
+
+struct fdfs_restore_request {
+	enum fdfs_restored what;
+	int64_t changed;                 /* not negative */
+	struct span name, master, first; /* borrowed; the latter two may be empty */
+	uint64_t size;
+	struct span content; /* borrowed from the body */
 };
 
 struct fdfs_names {
@@ -44,6 +70,9 @@ struct fdfs_adopt_request {
 /* The encoder leaves the content to the caller. */
 void fdfs_put_adopt_head(struct buf *out, const struct fdfs_adopt_request *request);
 bool fdfs_get_adopt_request(struct span body, struct fdfs_adopt_request *request);
+
+void fdfs_put_restore_head(struct buf *out, const struct fdfs_restore_request *request);
+bool fdfs_get_restore_request(struct span body, struct fdfs_restore_request *request);
 
 void fdfs_put_names(struct buf *out, const struct fdfs_names *names);
 bool fdfs_get_names(struct span body, struct fdfs_names *names);

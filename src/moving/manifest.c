@@ -4,33 +4,54 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *word_of(const struct manifest_picture *picture)
+enum { HASH_LEN = 8 }; /* bytes of the SHA-256 in a path */
+
+static const struct {
+	const char *word, *folder;
+	bool hash; /* in the path */
+	bool time;
+	size_t names_min, names_max;
+} kinds[] = {
+	[MANIFEST_PICTURE] = { "picture", "pictures", false, false, 0, MANIFEST_NAMES_MAX },
+	[MANIFEST_SLAVE] = { "slave", "changing", true, true, 1, 2 },
+	[MANIFEST_APPENDER] = { "appender", "changing", true, true, 0, 0 },
+	[MANIFEST_FINISHED] = { "finished", "pictures", false, true, 0, 0 },
+	[MANIFEST_METADATA] = { "metadata", "metadata", true, false, 0, 0 },
+};
+
+void manifest_path(const struct manifest_file *file, char out[MANIFEST_PATH_MAX])
 {
-	return picture->is_metadata ? "metadata" : "picture";
+	char text[FILE_ID_TEXT_MAX + 1];
+
+	file_id_format(&file->id, text);
+	out += sprintf(out, "%s/%s", kinds[file->kind].folder, text);
+	if (!kinds[file->kind].hash)
+		return;
+	*out++ = '.';
+	for (size_t i = 0; i < HASH_LEN; i++)
+		out += sprintf(out, "%02x", file->sha[i]);
 }
 
-void manifest_path(const struct file_id *id, bool is_metadata, char out[FILE_ID_TEXT_MAX + 16])
+void manifest_put_file(struct buf *out, const struct manifest_file *file)
 {
-	strcpy(out, is_metadata ? "metadata/" : "pictures/");
-	file_id_format(id, out + strlen(out));
-}
+	char text[FILE_ID_TEXT_MAX + 1], path[MANIFEST_PATH_MAX];
 
-void manifest_put_picture(struct buf *out, const struct manifest_picture *picture)
-{
-	char text[FILE_ID_TEXT_MAX + 1], path[FILE_ID_TEXT_MAX + 16];
-
-	file_id_format(&picture->id, text);
-	manifest_path(&picture->id, picture->is_metadata, path);
-	buf_printf(out, "%s\t%s\t%" PRIu64 "\t%08" PRIx32 "\t", word_of(picture), text,
-		picture->size, picture->crc);
+	file_id_format(&file->id, text);
+	manifest_path(file, path);
+	buf_printf(out, "%s\t%s\t%" PRIu64 "\t%08" PRIx32 "\t", kinds[file->kind].word, text,
+		file->size, file->crc);
 	for (size_t i = 0; i < MANIFEST_SHA_LEN; i++)
-		buf_printf(out, "%02x", picture->sha[i]);
+		buf_printf(out, "%02x", file->sha[i]);
 	buf_printf(out, "\t%s\t", path);
-	for (size_t i = 0; i < picture->name_count; i++) {
-		file_id_format(&picture->names[i], text);
+	if (kinds[file->kind].time)
+		buf_printf(out, "%" PRId64 "\t", file->changed);
+	else
+		buf_put_str(out, "-\t");
+	for (size_t i = 0; i < file->name_count; i++) {
+		file_id_format(&file->names[i], text);
 		buf_printf(out, "%s%s", i > 0 ? "," : "", text);
 	}
-	buf_put_str(out, picture->name_count > 0 ? "\n" : "-\n");
+	buf_put_str(out, file->name_count > 0 ? "\n" : "-\n");
 }
 
 void manifest_put_end(struct buf *out, uint64_t pictures, uint64_t bytes)
@@ -81,17 +102,17 @@ static bool hex(struct span field, uint8_t *out, size_t len)
 	return true;
 }
 
-static bool names(struct span field, struct manifest_picture *picture)
+static bool names(struct span field, struct manifest_file *file)
 {
 	struct span name;
 
-	picture->name_count = 0;
+	file->name_count = 0;
 	if (span_is(field, "-"))
 		return true;
-	while (picture->name_count < MANIFEST_NAMES_MAX) {
+	while (file->name_count < kinds[file->kind].names_max) {
 		bool more = take(&field, ',', &name);
 
-		if (!file_id_parse(more ? name : field, &picture->names[picture->name_count++]))
+		if (!file_id_parse(more ? name : field, &file->names[file->name_count++]))
 			return false;
 		if (!more)
 			return true;
@@ -99,35 +120,51 @@ static bool names(struct span field, struct manifest_picture *picture)
 	return false;
 }
 
-static bool get_picture(struct span line, struct manifest_picture *picture)
+static bool get_time(struct span field, struct manifest_file *file)
 {
-	char path[FILE_ID_TEXT_MAX + 16];
+	uint64_t seconds = 0;
+
+	if (!kinds[file->kind].time)
+		return span_is(field, "-");
+	if (!number(field, &seconds) || seconds > INT64_MAX)
+		return false;
+	file->changed = (int64_t)seconds;
+	return true;
+}
+
+static bool get_file(struct span line, struct manifest_file *file)
+{
+	char path[MANIFEST_PATH_MAX];
 	uint8_t crc[4];
 	struct span field;
 
-	if (!take(&line, '\t', &field) || !file_id_parse(field, &picture->id) ||
-		!take(&line, '\t', &field) || !number(field, &picture->size) ||
+	file->changed = 0;
+	if (!take(&line, '\t', &field) || !file_id_parse(field, &file->id) ||
+		!take(&line, '\t', &field) || !number(field, &file->size) ||
 		!take(&line, '\t', &field) || !hex(field, crc, sizeof crc) ||
-		!take(&line, '\t', &field) || !hex(field, picture->sha, MANIFEST_SHA_LEN) ||
+		!take(&line, '\t', &field) || !hex(field, file->sha, MANIFEST_SHA_LEN) ||
 		!take(&line, '\t', &field))
 		return false;
-	picture->crc = load_be32(crc);
-	manifest_path(&picture->id, picture->is_metadata, path);
-	return span_is(field, path) && names(line, picture) &&
-	       (!picture->is_metadata || picture->name_count == 0);
+	file->crc = load_be32(crc);
+	manifest_path(file, path);
+	return span_is(field, path) && take(&line, '\t', &field) && get_time(field, file) &&
+	       names(line, file) && file->name_count >= kinds[file->kind].names_min;
 }
 
 enum manifest_line manifest_parse(
-	struct span line, struct manifest_picture *picture, uint64_t *pictures, uint64_t *bytes)
+	struct span line, struct manifest_file *file, uint64_t *files, uint64_t *bytes)
 {
 	struct span word, field;
 
 	if (!take(&line, '\t', &word))
 		return MANIFEST_NONSENSE;
-	picture->is_metadata = span_is(word, "metadata");
-	if (picture->is_metadata || span_is(word, "picture"))
-		return get_picture(line, picture) ? MANIFEST_PICTURE : MANIFEST_NONSENSE;
-	if (span_is(word, "end") && take(&line, '\t', &field) && number(field, pictures) &&
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+		if (!span_is(word, kinds[i].word))
+			continue;
+		file->kind = (enum manifest_kind)i;
+		return get_file(line, file) ? MANIFEST_FILE : MANIFEST_NONSENSE;
+	}
+	if (span_is(word, "end") && take(&line, '\t', &field) && number(field, files) &&
 		number(line, bytes))
 		return MANIFEST_END;
 	return MANIFEST_NONSENSE;

@@ -51,6 +51,7 @@ static int prepare(struct names_link *link, bool writer, struct err *err)
 	} queries[] = {
 		{ &link->find, "SELECT number, size, crc, changed FROM files WHERE name = ?1",
 			false },
+		{ &link->master, "SELECT master FROM files WHERE name = ?1", false },
 		{ &link->chunks,
 			"SELECT id, crc, bytes FROM chunks WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
 			false },
@@ -302,8 +303,6 @@ int names_crc(struct names *names, const char *name, uint32_t *crc, struct err *
 	return result;
 }
 
-/* ---- lists ---- */
-
 /* The name in the first column. */
 static int row_name(struct db_query *query, char out[FILE_ID_NAME_MAX + 1], struct err *err)
 {
@@ -313,6 +312,40 @@ static int row_name(struct db_query *query, char out[FILE_ID_NAME_MAX + 1], stru
 	return err_set(err, ERR_CORRUPT, "names.db has a name of more than %d characters",
 		FILE_ID_NAME_MAX);
 }
+
+static int find_master(struct names_link *link, const char *name, char master[FILE_ID_NAME_MAX + 1],
+	struct err *err)
+{
+	struct db_query *query = link->master;
+	int got;
+
+	db_put_text(query, 1, span_str(name));
+	got = db_step(query, err);
+	if (got == 0)
+		return err_set(err, ERR_NOT_FOUND, "there is no %s", name);
+	if (got < 0)
+		return -1;
+	*master = '\0';
+	if (!db_is_null(query, 0) && row_name(query, master, err) != 0)
+		return -1;
+	db_reset(query);
+	return 0;
+}
+
+int names_master(
+	struct names *names, const char *name, char master[FILE_ID_NAME_MAX + 1], struct err *err)
+{
+	struct names_link *link = names_begin_read(names, err);
+	int result;
+
+	if (link == NULL)
+		return -1;
+	result = find_master(link, name, master, err);
+	names_end_read(link);
+	return result;
+}
+
+/* ---- lists ---- */
 
 int names_slaves(struct names *names, const char *name,
 	void (*found)(void *context, const char *slave), void *context, struct err *err)

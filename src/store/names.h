@@ -22,8 +22,8 @@
 
 enum {
 	NAMES_CHUNK = 1 << 16,
-	NAMES_METADATA_MAX = 1 << 16, /* bytes of one file's */
-	NAMES_SPOT_END = 16,          /* spots of volumes where there never is a record */
+	NAMES_METADATA_MAX = 65535, /* bytes of one file's */
+	NAMES_SPOT_END = 16,        /* spots of volumes where there never is a record */
 };
 
 #define NAMES_SIZE_MAX (UINT64_C(1) << 36) /* of a file's content */
@@ -64,9 +64,16 @@ struct names_new {
 	 * -1 with err, so does names_create.  It may read, and change nothing.  NULL: yes. */
 	int (*wanted)(void *context, struct err *err);
 	void *context;
+	/* Of a file that comes back: */
+	bool finished;   /* of an appender: it had been given its final name */
+	int64_t changed; /* Unix seconds; 0: now */
 };
 
 int names_create(struct names *names, const struct names_new *new, struct err *err);
+
+/* Whose slave it is; "" if it is none. */
+int names_master(
+	struct names *names, const char *name, char master[FILE_ID_NAME_MAX + 1], struct err *err);
 
 /* The file, its content and its metadata. */
 int names_remove(struct names *names, const char *name, struct err *err);

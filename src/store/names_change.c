@@ -13,12 +13,12 @@ static int create(
 	db_put_text(add, 1, span_str(new->name));
 	db_put_null(add, 2);
 	db_put_null(add, 4);
-	if (new->master != NULL) {
+	if (new->master != NULL)
 		db_put_text(add, 2, span_str(new->master));
+	if (new->master != NULL || new->finished)
 		db_put_int(add, 4, crc32_add(0, new->content));
-	}
 	db_put_int(add, 3, (int64_t) new->content.len);
-	db_put_int(add, 5, names->now());
+	db_put_int(add, 5, new->changed != 0 ? new->changed : names->now());
 	if (db_run(add, err) != 0)
 		return err != NULL && err->code == ERR_EXISTS
 			       ? err_set(err, ERR_EXISTS, "there is a %s already", new->name)

@@ -13,7 +13,7 @@ enum { NAMES_READERS = 4, NAMES_CHUNK_BITS = 20 };
 struct names_link {
 	pthread_mutex_t lock;
 	struct db *db;
-	struct db_query *find, *chunks, *metadata, *slaves, *files, *metadata_names;
+	struct db_query *find, *master, *chunks, *metadata, *slaves, *files, *metadata_names;
 	struct db_query *sound, *lost;
 	/* Of the writer: */
 	struct db_query *add, *remove, *resize, *rename, *rename_masters, *rename_metadata;

@@ -29,7 +29,7 @@ static int edit_metadata(struct names_link *link, const char *name, bool here, n
 	struct names_file file;
 	int result = -1;
 
-	buf_init(&old, NAMES_METADATA_MAX);
+	buf_init(&old, NAMES_METADATA_MAX + 1); /* earlier versions allowed one more */
 	buf_init(&new, NAMES_METADATA_MAX);
 	if ((here && names_find(link, name, &file, err) != 0) ||
 		get_metadata(link, name, &old, err) < 0 ||

@@ -1,4 +1,5 @@
-/* What is read as a picture to adopt, or as a list of names, is written as the same bytes;
+/* What is read as a picture to adopt, a file that comes back, or a list of names, is written
+ * as the same bytes;
  * and a request is only ever renamed to one that names just that. */
 #include "programs/storage_server/storage_requests.h"
 
@@ -38,6 +39,26 @@ static void try_adopt(struct span body)
 	buf_fini(&out);
 }
 
+static void try_restore(struct span body)
+{
+	struct fdfs_restore_request request;
+	struct storage_restored files;
+	struct err err;
+	struct buf out;
+
+	if (!fdfs_get_restore_request(body, &request))
+		return;
+	buf_init(&out, FDFS_RESTORE_HEAD_MAX + body.len);
+	fdfs_put_restore_head(&out, &request);
+	buf_put_span(&out, request.content);
+	assert(buf_ok(&out) && span_equal(buf_span(&out), body));
+	buf_fini(&out);
+	if (storage_read_restore(&limits, body, &request, &files, &err) == 0) {
+		assert(files.id.path < limits.path_count && request.size <= 1000);
+		assert((files.id.kind == FILE_ID_SLAVE) == (files.master.name_len > 0));
+	}
+}
+
 static void try_rename(uint8_t cmd, struct span body)
 {
 	static const char name[] = "M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768.jpg";
@@ -61,6 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0)
 		return 0;
 	try_adopt(span_of(data + 1, size - 1));
+	try_restore(span_of(data + 1, size - 1));
 	try_rename(data[0], span_of(data + 1, size - 1));
 	return 0;
 }

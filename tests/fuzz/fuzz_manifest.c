@@ -8,19 +8,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct manifest_picture picture;
-	uint64_t pictures, bytes;
+	struct manifest_file file;
+	uint64_t files, bytes;
 	struct buf out;
 
 	buf_init(&out, MANIFEST_LINE_MAX);
-	switch (manifest_parse(span_of(data, size), &picture, &pictures, &bytes)) {
+	switch (manifest_parse(span_of(data, size), &file, &files, &bytes)) {
 	case MANIFEST_NONSENSE:
 		return 0;
-	case MANIFEST_PICTURE:
-		manifest_put_picture(&out, &picture);
+	case MANIFEST_FILE:
+		manifest_put_file(&out, &file);
 		break;
 	case MANIFEST_END:
-		manifest_put_end(&out, pictures, bytes);
+		manifest_put_end(&out, files, bytes);
 		break;
 	}
 	assert(buf_ok(&out) && out.len == size + 1);

@@ -4,6 +4,7 @@ import struct
 
 DOWNLOAD, UPLOAD, DELETE, INFO = 14, 11, 12, 22
 SET_METADATA, GET_METADATA, SLAVE, APPENDER, LIST_SLAVES = 13, 15, 21, 23, 191
+ADOPT, NAMES, RESTORE = 192, 193, 194
 APPEND, MODIFY, TRUNCATE, FINISH = 24, 34, 36, 38
 STORE, STORE_IN, FETCH, UPDATE, FETCH_ALL, STORE_ALL, STORE_ALL_IN = 101, 104, 102, 103, 105, 106, 107
 GROUP, GROUPS, STORAGES, ACTIVE_TEST, QUIT, REPLY = 90, 91, 92, 111, 82, 100
@@ -153,6 +154,21 @@ class Client:
     def slaves(self, file_id):
         group, name = split(file_id)
         return [text(group) + "/" + line.decode() for line in self.call(LIST_SLAVES, group + name).splitlines()]
+
+    def names(self, file_id):
+        """All names of it without the group, its own one first."""
+        group, name = split(file_id)
+        answer, found = self.call(NAMES, group + name), []
+        while answer:
+            found.append(answer[1:1 + answer[0]].decode())
+            answer = answer[1 + answer[0]:]
+        return found
+
+    def adopt(self, names, content, ext="jpg"):
+        """Store it as a picture that had these names (without the group) elsewhere."""
+        listed = b"".join(bytes([len(name)]) + name.encode() for name in names)
+        head = struct.pack(">BBB6sB", 1, 0, 255, ext.encode(), len(names)) + listed
+        return self.new_id(self.call(ADOPT, head + struct.pack(">q", len(content)) + content))
 
     @staticmethod
     def new_id(answer):

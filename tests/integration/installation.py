@@ -241,6 +241,11 @@ class Installation:
         words = ["ls"] + ([group] if group else [])
         return [line.split("\t")[0] for line in self.picstore(*words).stdout.splitlines()]
 
+    def store_paths(self, group):
+        config = configparser.ConfigParser(interpolation=None, delimiters=("=",))
+        config.read(self.conf)
+        return config.get(f"storage {group}", "store_path").split()
+
     def volumes(self, group):
         return sorted(p for p in (self.home / "data" / group).rglob("*.vol")
                       if p.is_file() and p.stat().st_size > 4096)

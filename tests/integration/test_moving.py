@@ -1,5 +1,6 @@
 """picstore import and picstore export: pictures that come from elsewhere with their ids."""
 import base64
+import hashlib
 import os
 import random
 import signal
@@ -302,29 +303,18 @@ def test_a_journal_is_of_one_store(stack, empty, tmp_path):
 
 # -- there and back
 
-def metadata(installation, ids):
-    found = {}
-    for file_id in ids:
-        with storage_of(installation, file_id[:3]) as storage:
-            try:
-                found[file_id] = storage.metadata(file_id)
-            except fdfs.Failed as failure:
-                assert failure.status == fdfs.ENOENT
-    return found
-
-
 def everything(installation):
-    """{id: bytes} of all pictures."""
-    ids = {line.split("\t")[0] for line in installation.picstore("ls").stdout.splitlines()}
+    """{id: bytes} of all files."""
     found = {}
-    for file_id in ids:
+    for file_id in installation.listed():
         with storage_of(installation, file_id[:3]) as storage:
             found[file_id] = storage.download(file_id)
     return found
 
 
-def fill(installation, folder, count=60):
-    """Uploads, some of them deleted, and pictures with old ids."""
+def fill(installation, folder, count=60, most=16):
+    """Uploads, some of them deleted; pictures with old ids; and every kind of file that has a
+    name of its own, with metadata.  {name: bytes} of what has another name than `ls` says."""
     folder.mkdir()
     with storage_of(installation) as storage, storage_of(installation, "g02") as second:
         for i in range(count):
@@ -332,58 +322,210 @@ def fill(installation, folder, count=60):
             file_id = client.upload(random.Random(i).randbytes(i * 1000), "jpg")
             if i % 5 == 2:
                 client.delete(file_id)
-        kept = storage.upload(b"master", "jpg")
-        slave = storage.upload_slave(kept, "_s", b"a slave", "png")
-        last = storage.finish(storage.upload_appender(b"12345"))
-        more = {slave: b"a slave", storage.upload_appender(b"appended", "jpg"): b"appended", last: b"12345"}
-        for file_id in (kept, slave):
-            storage.set_metadata(file_id, b"of\x02" + file_id.encode())
+        family(storage, path=0)
+        family(storage, path=len(installation.store_paths(GROUP)) - 1)
+        family(second)
     source = FastDFS(folder)
     for i in range(5):
         source.trunk(pictures.drawn(seed=400 + i))
         source.slave(source.normal(pictures.drawn(seed=410 + i)), "_s", pictures.drawn(seed=420 + i))
+    source.appender(b"an appender of a FastDFS")
     import_fastdfs(installation, source)
-    return source.files | more
+    with storage_of(installation) as storage:
+        many = [source.name(b"by many names") for _ in range(most)]
+        storage.adopt(many, b"by many names")
+        slave = storage.upload_slave(f"{GROUP}/{many[0]}", "_x", b"slave of an old name", "png")
+        storage.set_metadata(f"{GROUP}/{many[3]}", b"by\x02an old name")
+    return source.files | {f"{GROUP}/{name}": b"by many names" for name in many} | {slave: b"slave of an old name"}
 
 
-def two_alike(installations):
-    settings = {("storage g01", "id"): 701, ("storage g02", "id"): 702}
-    return (installations(dict(settings)).start("--no-self-test"),
-            installations(dict(settings)).start("--no-self-test"))
+def family(storage, path=255):
+    """A master and its slaves, one whose master is gone, appenders in every state."""
+    master = storage.upload(b"master", "jpg", path)
+    first = storage.upload_slave(master, "_s", b"a slave", "png")
+    second = storage.upload_slave(first, "_t", b"a slave of a slave" * 10_000, "jpg")
+    storage.upload_slave(master, "_none", b"", "")
+    gone = storage.upload(b"deleted master", "jpg", path)
+    orphan = storage.upload_slave(gone, "_o", b"an orphan", "jpg")
+    storage.delete(gone)
+    log = storage.upload_appender(b"12345", "log", path)
+    storage.append(log, b"678" * 50_000)
+    storage.upload_slave(log, "_of_log", b"slave of an appender", "txt")
+    storage.upload_appender(b"", "", path)
+    last = storage.finish(storage.upload_appender(b"finished", "jpg", path))
+    storage.upload_slave(last, "_f", b"slave of a finished file", "jpg")
+    for file_id in (master, first, second, orphan, log, last):
+        storage.set_metadata(file_id, b"of\x02" + file_id.encode())
+    storage.set_metadata(master, b"\x01".join(b"%03d\x02%s" % (i, b"v" * 240) for i in range(267)), "M")
+
+
+def two_alike(installations, **more):
+    """Two stores that call themselves the same, g01 with two store paths."""
+    settings = {("storage g01", "id"): 701, ("storage g02", "id"): 702,
+                ("storage g01", "store_path"): "../data/g01 ../data/g01b"}
+    return (installations(dict(settings), **more).start("--no-self-test"),
+            installations(dict(settings), **more).start("--no-self-test"))
+
+
+def answers(installation, names):
+    """Everything that a store says about these files, errors too."""
+    found = {}
+    for name in names:
+        with storage_of(installation, name[:3]) as storage:
+            for ask in (storage.download, storage.info, storage.metadata, storage.slaves, storage.names):
+                try:
+                    answer = ask(name)
+                except fdfs.Failed as failure:
+                    answer = failure.status
+                found[ask.__name__, name] = sorted(answer) if ask == storage.slaves else answer
+    return found
+
+
+def change_all(installation, names):
+    """Append to, change, cut and finish what is an appender; {name: answers}, with new names told by
+    what they say, as their random part differs."""
+    found = {}
+    for name in names:
+        with storage_of(installation, name[:3]) as storage:
+            try:
+                storage.append(name, b" and more")
+                storage.modify(name, 1, b"_")
+                storage.truncate(name, 7)
+            except fdfs.Failed as failure:
+                found[name] = failure.status
+                continue
+            except fdfs.Closed:
+                continue
+            slaves = storage.slaves(name)
+            last = storage.finish(name)
+            found[name] = (storage.download(last), storage.info(last)[0::2], slaves, storage.slaves(last), len(last))
+    return found
 
 
 @pytest.mark.parametrize("how", ["folder", "stream"])
 def test_an_export_makes_an_identical_store(installations, tmp_path, how):
     one, two = two_alike(installations)
-    olds = fill(one, tmp_path / "fastdfs")
-    before = everything(one)
+    names = fill(one, tmp_path / "fastdfs").keys() | set(one.listed())
     if how == "folder":
         one.picstore("export", tmp_path / "export")
-        manifest = (tmp_path / "export/manifest").read_text().splitlines()
-        assert manifest[0] == "picstore export 1" and len(manifest) == len(before) + 2 + 2
         done = two.picstore("import", "--from", "export", tmp_path / "export")
     else:
         stream = one.picstore("export", "-", text=False).stdout
         done = subprocess.run([PICSTORE, "import", "--from", "export", "-", "--config", two.conf],
                               input=stream, capture_output=True, check=True)
-    pictures_before = {i: c for i, c in before.items() if i not in olds}
-    assert {i: c for i, c in everything(two).items() if i in pictures_before} == pictures_before
-    with storage_of(two) as storage:
-        assert {i: storage.download(i) for i in olds} == olds
-    assert metadata(two, before) == metadata(one, before) and len(metadata(one, before)) == 2
     assert done.returncode == 0
-    assert two.picstore("fsck").returncode == 0
+    assert sorted(two.picstore("ls").stdout.splitlines()) == sorted(one.picstore("ls").stdout.splitlines()), \
+        "the same files under the same ids, with the same sizes and times"
+    before = answers(one, names)
+    assert answers(two, names) == before
+    assert sum(1 for (ask, _), said in before.items() if ask == "metadata" and said != 2) >= 12
+    assert sum(1 for (ask, _), said in before.items() if ask == "slaves" and said) >= 12
+    again = two.picstore("import", "--from", "export", tmp_path / "export") if how == "folder" else None
+    assert how == "stream" or f"{len(one.listed())} there already" in again.stderr
+    changed = change_all(one, names)
+    assert change_all(two, names) == changed
+    assert sum(1 for said in changed.values() if isinstance(said, tuple)) == 7, "the appenders"
+    for store in (one, two):
+        assert store.picstore("fsck").returncode == 0
+
+
+def test_what_came_from_an_export_is_deleted_as_it_would_have_been(installations, tmp_path):
+    one, two = two_alike(installations)
+    names = fill(one, tmp_path / "fastdfs", 10).keys() | set(one.listed())
+    one.picstore("export", tmp_path / "export")
+    two.picstore("import", "--from", "export", tmp_path / "export")
+    left = []
+    for store in (one, two):
+        store.picstore("rm", "--now", "--force", *sorted(names)[::2])
+        found = answers(store, names)
+        for name in store.listed():
+            with storage_of(store, name[:3]) as storage:
+                storage.delete(name)
+        left.append((found, store.listed()))
+    assert left[0] == left[1] and left[0][1] == []
+    said = [answer for (ask, _), answer in left[0][0].items() if ask == "download"]
+    assert len(names) / 2 < said.count(fdfs.ENOENT) < len(names), "some were there, and slaves went with masters"
 
 
 def test_an_export_into_a_store_of_another_name_serves_the_same_ids(installations, tmp_path, empty):
     one = installations({("storage g01", "id"): 711}).start("--no-self-test")
-    olds = fill(one, tmp_path / "fastdfs", 20)
+    olds = fill(one, tmp_path / "fastdfs", 20, most=15)  # and its own one makes 16
     before = everything(one)
     one.picstore("export", tmp_path / "export")
     empty.picstore("import", "--from", "export", tmp_path / "export")
     for file_id, content in (before | olds).items():
         with storage_of(empty, file_id[:3]) as storage:
             assert storage.download(file_id) == content
+
+
+def test_where_there_is_no_such_store_path_files_become_pictures_with_their_names(installations, tmp_path):
+    one, _ = two_alike(installations)
+    two = installations({("storage g01", "id"): 701, ("storage g02", "id"): 702}).start("--no-self-test")
+    names = fill(one, tmp_path / "fastdfs", 5, most=15).keys() | set(one.listed())
+    one.picstore("export", tmp_path / "export")
+    two.picstore("import", "--from", "export", tmp_path / "export")
+    before, after = answers(one, names), answers(two, names)
+    for ask in ("download", "metadata"):
+        for name in names:
+            assert after[ask, name] == before[ask, name], (ask, name)
+    assert any("/M01/" in name for name in names)
+
+
+def test_an_export_with_failures_leaves_the_older_manifest_alone(own, tmp_path):
+    folder = tmp_path / "export"
+    with storage_of(own) as storage:
+        first = storage.upload(pictures.drawn(seed=700), "jpg")
+        log = storage.upload_appender(b"one")
+        storage.set_metadata(first, b"a\x021")
+        own.picstore("export", folder)
+        before = (folder / "manifest").read_text()
+        storage.append(log, b" two")
+        storage.set_metadata(first, b"a\x022")
+        second = storage.upload(pictures.drawn(seed=701), "jpg")
+        bad = storage.upload(b"damage " * 1000, "jpg")
+    content = own.volumes(GROUP)[0].read_bytes()
+    with open(own.volumes(GROUP)[0], "r+b") as file:
+        file.seek(content.index(b"damage damage") + 100)
+        file.write(b"DAMAGE")
+    done = own.picstore("export", folder, check=False)
+    assert done.returncode == 1 and bad in done.stderr and "manifest.partial" in done.stderr
+    assert (folder / "manifest").read_text() == before
+    partial = (folder / "manifest.partial").read_text()
+    assert second in partial and bad not in partial and partial.splitlines()[-1].startswith("end\t4\t")
+    digests = {line.split("\t")[5]: line.split("\t")[4] for line in before.splitlines()[1:-1]}
+    for path, sha in digests.items():
+        assert hashlib.sha256((folder / path).read_bytes()).hexdigest() == sha, "as the older manifest says"
+    with storage_of(own) as storage:
+        storage.delete(bad)
+    own.picstore("export", folder)
+    assert second in (folder / "manifest").read_text() and not (folder / "manifest.partial").exists()
+
+
+def test_slaves_of_what_was_deleted_do_not_come_back(own, tmp_path):
+    """Deleted with everything that was made from it: neither an older export nor a cluster that still
+    has it bring back a part.  What another store's master has left behind is taken."""
+    with storage_of(own) as storage:
+        master = storage.upload(pictures.drawn(seed=710), "jpg")
+        first = storage.upload_slave(master, "_1", b"a slave", "png")
+        second = storage.upload_slave(first, "_2", b"a slave of a slave", "png")
+    own.picstore("export", tmp_path / "export")
+    own.picstore("rm", "--now", master)
+    done = own.picstore("import", "--from", "export", tmp_path / "export")
+    assert "3 deleted before" in done.stderr and done.stdout == "" and own.listed() == []
+    source = FastDFS(tmp_path / "fastdfs")
+    old = source.normal(pictures.drawn(seed=711))
+    other = source.normal(pictures.drawn(seed=712))
+    import_fastdfs(own, source)
+    own.picstore("rm", "--now", old)
+    late = source.slave(old, "_late", b"came later")
+    fine = source.slave(other, "_fine", b"its master is there")
+    left = source.slave(f"{GROUP}/{source.name(b'not here')}", "_left", b"its master never was")
+    done = import_fastdfs(own, source)
+    assert "2 deleted before" in done.stderr and result(done).keys() == {fine, left}
+    for name in (master, first, second, old, late):
+        with storage_of(own) as storage, pytest.raises(fdfs.Failed) as failure:
+            storage.download(name)
+        assert failure.value.status == fdfs.ENOENT
 
 
 def test_an_export_that_was_cut_off_or_damaged_is_told(installations, tmp_path, empty):

@@ -245,7 +245,7 @@ int import_feed_fastdfs(struct import_feed *feed, const struct fdfs_folder *fold
 
 static int read_bytes(FILE *file, struct import_item *item, struct err *err)
 {
-	uint64_t len = item->picture->size;
+	uint64_t len = item->file->size;
 	uint8_t *room = len <= item->bytes.limit ? buf_reserve(&item->bytes, (size_t)len) : NULL;
 
 	if (room == NULL)
@@ -256,35 +256,35 @@ static int read_bytes(FILE *file, struct import_item *item, struct err *err)
 	return 0;
 }
 
-static int push_picture(struct import_feed *feed, FILE *file, const char *folder,
-	const struct manifest_picture *picture, struct err *err)
+static int push_exported(struct import_feed *feed, FILE *file, const char *folder,
+	const struct manifest_file *what, struct err *err)
 {
 	struct import_item *item = import_item_new();
-	char relative[FILE_ID_TEXT_MAX + 16];
+	char relative[MANIFEST_PATH_MAX];
 
 	item->kind = IMPORT_EXPORT;
 	item->sure = true;
-	item->picture = malloc(sizeof *picture);
-	if (item->picture == NULL)
+	item->file = malloc(sizeof *what);
+	if (item->file == NULL)
 		abort();
-	*item->picture = *picture;
-	item->names[0] = picture->id;
-	for (size_t i = 0; i < picture->name_count; i++)
-		item->names[i + 1] = picture->names[i];
-	item->name_count = picture->name_count + 1;
-	manifest_path(&picture->id, picture->is_metadata, relative);
+	*item->file = *what;
+	item->names[item->name_count++] = what->id;
+	if (what->kind == MANIFEST_PICTURE) /* else they are other files */
+		for (size_t i = 0; i < what->name_count; i++)
+			item->names[item->name_count++] = what->names[i];
+	manifest_path(what, relative);
 	if (folder != NULL && asprintf(&item->path, "%s/%s", folder, relative) < 0)
 		abort();
 	if (folder == NULL && read_bytes(file, item, err) != 0) {
 		buf_fini(&item->bytes);
-		free(item->picture);
+		free(item->file);
 		free(item);
 		return -1;
 	}
 	/* The file is there before its metadata is. */
-	if (picture->is_metadata && !feed->metadata)
+	if (what->kind == MANIFEST_METADATA && !feed->metadata)
 		crew_wait(feed->crew);
-	feed->metadata = picture->is_metadata;
+	feed->metadata = what->kind == MANIFEST_METADATA;
 	crew_push(feed->crew, item);
 	return 0;
 }
@@ -296,27 +296,27 @@ static int cut_off(struct err *err)
 
 static int feed_manifest(struct import_feed *feed, FILE *file, const char *folder, struct err *err)
 {
-	struct manifest_picture *picture = calloc(1, sizeof *picture);
-	uint64_t pictures, bytes, count = 0;
+	struct manifest_file *what = calloc(1, sizeof *what);
+	uint64_t files, bytes, count = 0;
 	char line[MANIFEST_LINE_MAX + 1];
 	size_t len;
 	int more = next_line(file, line, sizeof line, &len, err), result = 0;
 
-	if (picture == NULL)
+	if (what == NULL)
 		abort();
 	if (more == 1 && strcmp(line, MANIFEST_FIRST_LINE) != 0)
 		result = err_set(err, ERR_BAD_REQUEST, "does not begin as an export of picstore");
 	while (result == 0 && (more = next_line(file, line, sizeof line, &len, err)) == 1) {
-		switch (manifest_parse(span_of(line, len), picture, &pictures, &bytes)) {
-		case MANIFEST_PICTURE:
+		switch (manifest_parse(span_of(line, len), what, &files, &bytes)) {
+		case MANIFEST_FILE:
 			count++;
-			result = push_picture(feed, file, folder, picture, err);
+			result = push_exported(feed, file, folder, what, err);
 			break;
 		case MANIFEST_END:
-			free(picture);
-			return pictures == count
+			free(what);
+			return files == count
 				       ? 0
-				       : err_set(err, ERR_CORRUPT, "the manifest lacks pictures");
+				       : err_set(err, ERR_CORRUPT, "the manifest lacks files");
 		case MANIFEST_NONSENSE:
 			result = feof(file) ? cut_off(err)
 					    : err_set(err, ERR_CORRUPT,
@@ -324,7 +324,7 @@ static int feed_manifest(struct import_feed *feed, FILE *file, const char *folde
 						      count + 2);
 		}
 	}
-	free(picture);
+	free(what);
 	if (result != 0 || more < 0)
 		return -1;
 	return cut_off(err);

@@ -27,7 +27,7 @@ static void item_free(struct import_item *item)
 {
 	buf_fini(&item->bytes);
 	free(item->path);
-	free(item->picture);
+	free(item->file);
 	free(item);
 }
 
@@ -44,13 +44,13 @@ static void name_of(const struct import_item *item, char out[4096])
 
 static int check_export(const struct import_item *item, struct err *err)
 {
-	const struct manifest_picture *picture = item->picture;
+	const struct manifest_file *file = item->file;
 	struct span bytes = buf_span(&item->bytes);
 	uint8_t sha[DIGEST_LEN];
 
 	digest(bytes, sha);
-	if (bytes.len != picture->size || crc32_add(0, bytes) != picture->crc ||
-		memcmp(sha, picture->sha, sizeof sha) != 0)
+	if (bytes.len != file->size || crc32_add(0, bytes) != file->crc ||
+		memcmp(sha, file->sha, sizeof sha) != 0)
 		return err_set(err, ERR_CORRUPT, "its bytes are not those that were exported");
 	return 0;
 }
@@ -120,12 +120,57 @@ static enum move_outcome import_metadata(
 	return err->code == ERR_GONE ? MOVE_DELETED : MOVE_FAILED;
 }
 
+/* A slave or appender file is to be what it was; a picture otherwise.  Of a FastDFS's slave
+ * nobody tells the master. */
+static bool describe(const struct import_item *item, struct fdfs_file_back *back)
+{
+	static const enum fdfs_restored kinds[] = {
+		[MANIFEST_SLAVE] = FDFS_RESTORED_SLAVE,
+		[MANIFEST_APPENDER] = FDFS_RESTORED_APPENDER,
+		[MANIFEST_FINISHED] = FDFS_RESTORED_FINISHED,
+	};
+	const struct manifest_file *file = item->file;
+
+	*back = (struct fdfs_file_back){ .id = item->names[0] };
+	if (file == NULL) {
+		back->what = FDFS_RESTORED_APPENDER;
+		return back->id.kind == FILE_ID_APPENDER;
+	}
+	if (file->kind == MANIFEST_PICTURE)
+		return false;
+	back->what = kinds[file->kind];
+	back->changed = file->changed;
+	if (file->name_count > 0)
+		back->master = file->names[0];
+	if (file->name_count > 1)
+		back->first = file->names[1];
+	return true;
+}
+
+/* Where there is no store path of that name, it becomes a picture that has the name. */
+static int store(
+	struct importer *importer, struct import_item *item, struct file_id *id, struct err *err)
+{
+	struct span bytes = buf_span(&item->bytes);
+	struct fdfs_file_back back;
+
+	*id = item->names[0];
+	if (describe(item, &back)) {
+		if (fdfs_restore(importer->target, &back, bytes, err) == 0)
+			return 0;
+		if (err->code != ERR_UNSUPPORTED)
+			return -1;
+	}
+	return fdfs_adopt(importer->target, item->names, item->name_count, item->file != NULL,
+		bytes, item->names[0].ext, id, err);
+}
+
 static enum move_outcome import_ids(
 	struct importer *importer, struct import_item *item, struct file_id *id, struct err *err)
 {
-	bool keep = item->kind == IMPORT_EXPORT;
+	bool exported = item->kind == IMPORT_EXPORT;
 
-	if (keep && item->picture->is_metadata)
+	if (exported && item->file->kind == MANIFEST_METADATA)
 		return import_metadata(importer, item, id, err);
 	switch (is_there(importer, item, err)) {
 	case 1:
@@ -139,10 +184,9 @@ static enum move_outcome import_ids(
 		return err->code == ERR_GONE || (err->code == ERR_NOT_FOUND && !item->sure)
 			       ? MOVE_DELETED
 			       : MOVE_FAILED;
-	if (fdfs_adopt(importer->target, item->names, item->name_count, keep,
-		    buf_span(&item->bytes), item->names[0].ext, id, err) == 0)
-		return !keep && take_metadata(importer, &item->names[0], err) != 0 ? MOVE_FAILED
-										   : MOVE_DONE;
+	if (store(importer, item, id, err) == 0)
+		return !exported && take_metadata(importer, &item->names[0], err) != 0 ? MOVE_FAILED
+										       : MOVE_DONE;
 	return err->code == ERR_GONE ? MOVE_DELETED : MOVE_FAILED;
 }
 

@@ -28,7 +28,7 @@ struct import_item {
 	} kind;
 	char *path;
 	struct buf bytes;
-	struct manifest_picture *picture; /* of an export */
+	struct manifest_file *file; /* of an export: what it is */
 	struct file_id names[MANIFEST_NAMES_MAX + 1];
 	size_t name_count;
 	bool sure; /* that it is not there is a failure: it was not deleted */

@@ -129,15 +129,34 @@ static void take_back(struct adopt *adopt)
 	adopt->stored = false;
 }
 
+/* Slaves of a picture that was moved here and deleted are not taken. */
+static int may_join(struct adopt *adopt)
+{
+	for (size_t i = 0; i < adopt->asked.names.count; i++)
+		if (adopt->olds[i].kind == FILE_ID_SLAVE &&
+			storage_may_join(adopt->storage, &adopt->olds[i], &adopt->err) != 0)
+			return -1;
+	return 0;
+}
+
+/* Once more when it has its names: who deletes its master looks for these after that. */
+static int check_joined(struct adopt *adopt)
+{
+	if (!adopt->stored || may_join(adopt) == 0)
+		return 1;
+	take_back(adopt);
+	return -1;
+}
+
 /* 1: done, 0: somebody else was faster, -1 with err. */
 static int try(struct adopt *adopt)
 {
 	int found = find_any(adopt);
 
-	if (found < 0 || (found == 0 && store(adopt) != 0))
+	if (found < 0 || (found == 0 && (may_join(adopt) != 0 || store(adopt) != 0)))
 		return -1;
 	if (add_names(adopt) == 0)
-		return 1;
+		return check_joined(adopt);
 	if (!adopt->stored)
 		return -1;
 	take_back(adopt);

@@ -63,7 +63,7 @@ typedef int storage_job(
 
 storage_job storage_upload_slave, storage_upload_appender, storage_append, storage_modify,
 	storage_truncate, storage_finish, storage_set_metadata, storage_get_metadata,
-	storage_list_slaves;
+	storage_list_slaves, storage_restore;
 
 /* Do `job` in a thread of the loop's, answer, and count it. */
 void storage_do(struct storage *storage, struct net_request *request, storage_job *job);
@@ -85,6 +85,10 @@ int storage_find(struct storage *storage, const struct file_id *id, struct stora
  * it came.  May wait for a disk. */
 int storage_own_id(
 	struct storage *storage, const struct file_id *id, struct file_id *own, struct err *err);
+
+/* May the slave `slave` come here from elsewhere?  ERR_GONE if its master had been moved here
+ * and was deleted: what was made from it was deleted with it.  May wait for a disk. */
+int storage_may_join(struct storage *storage, const struct file_id *slave, struct err *err);
 
 /* Has store path `path` room for `len` bytes and the reserve?  ERR_FULL if not. */
 int storage_room(struct storage *storage, uint8_t path, uint64_t len, struct err *err);

@@ -17,6 +17,8 @@ static uint64_t head_max(uint8_t cmd)
 		return FDFS_UPLOAD_HEAD_LEN;
 	case FDFS_ADOPT:
 		return FDFS_ADOPT_HEAD_MAX;
+	case FDFS_RESTORE:
+		return FDFS_RESTORE_HEAD_MAX;
 	case FDFS_UPLOAD_SLAVE:
 		return 8 + 8 + FDFS_PREFIX_WIDTH + FDFS_EXT_WIDTH + FILE_ID_NAME_MAX;
 	case FDFS_APPEND:
@@ -143,6 +145,9 @@ int storage_read_metadata(const struct storage_limits *limits, struct span body,
 		return bad_body(body, err);
 	if (request->flag != METADATA_REPLACE && request->flag != METADATA_MERGE)
 		return err_set(err, ERR_BAD_REQUEST, "metadata has no flag %u", request->flag);
+	if (request->text.len > STORAGE_METADATA_MAX)
+		return err_set(err, ERR_BAD_REQUEST, "%zu bytes are too many for metadata",
+			request->text.len);
 	return check_file(limits, &request->file, id, err);
 }
 
@@ -214,6 +219,54 @@ int storage_read_adopt(const struct storage_limits *limits, struct span body,
 		if (check_old(limits, request->names.names[i], request->content, &olds[i], err) !=
 			0)
 			return -1;
+	return 0;
+}
+
+/* The master's name, or the first master's: of any store path. */
+static int check_master(
+	const struct storage_limits *limits, struct span name, struct file_id *id, struct err *err)
+{
+	if (file_id_parse_name(span_str(limits->group), name, id))
+		return 0;
+	return err_set(err, ERR_BAD_ID, "'%.*s' is not the name of a master", (int)name.len,
+		(const char *)name.data);
+}
+
+int storage_read_restore(const struct storage_limits *limits, struct span body,
+	struct fdfs_restore_request *request, struct storage_restored *files, struct err *err)
+{
+	static const enum file_id_kind kinds[] = {
+		[FDFS_RESTORED_SLAVE] = FILE_ID_SLAVE,
+		[FDFS_RESTORED_APPENDER] = FILE_ID_APPENDER,
+		[FDFS_RESTORED_FINISHED] = FILE_ID_NORMAL,
+	};
+	bool is_slave;
+
+	*files = (struct storage_restored){ 0 };
+	if (!fdfs_get_restore_request(body, request))
+		return bad_body(body, err);
+	is_slave = request->what == FDFS_RESTORED_SLAVE;
+	if (request->size > limits->max_file_size)
+		return err_set(err, ERR_TOO_LARGE, "%" PRIu64 " bytes are over max_file_size",
+			request->size);
+	if (!file_id_parse_name(span_str(limits->group), request->name, &files->id) ||
+		files->id.kind != kinds[request->what])
+		return err_set(err, ERR_BAD_ID, "'%.*s' is not the name of such a file",
+			(int)request->name.len, (const char *)request->name.data);
+	if (is_slave != (request->master.len > 0) || (!is_slave && request->first.len > 0))
+		return err_set(err, ERR_BAD_REQUEST, "a slave has a master, and it alone");
+	if ((is_slave && check_master(limits, request->master, &files->master, err) != 0) ||
+		(request->first.len > 0 &&
+			check_master(limits, request->first, &files->first, err) != 0))
+		return -1;
+	if (request->what == FDFS_RESTORED_FINISHED &&
+		(files->id.size != request->size ||
+			files->id.crc != crc32_add(0, request->content)))
+		return err_set(err, ERR_CORRUPT, "%s does not name these %zu bytes", files->id.name,
+			request->content.len);
+	if (files->id.path >= limits->path_count)
+		return err_set(err, ERR_UNSUPPORTED, "there is no store path M%02X for %s",
+			files->id.path, files->id.name);
 	return 0;
 }
 
@@ -315,6 +368,7 @@ int storage_offers(const struct storage_limits *limits, uint8_t cmd, struct err 
 	case FDFS_TRUNCATE:
 	case FDFS_REGENERATE:
 	case FDFS_ADOPT:
+	case FDFS_RESTORE:
 		return err_set(err, ERR_UNSUPPORTED,
 			"group %s keeps pictures alone: no slaves, appenders, metadata or names "
 			"of elsewhere",
@@ -330,6 +384,7 @@ int storage_permit(enum storage_mode mode, uint8_t cmd, struct err *err)
 	case FDFS_UPLOAD:
 	case FDFS_UPLOAD_APPENDER:
 	case FDFS_ADOPT:
+	case FDFS_RESTORE:
 		if (mode != STORAGE_READ_WRITE)
 			return err_set(err, ERR_FULL, "this storage is %s and takes no uploads",
 				mode == STORAGE_DRAINING ? "draining" : "read-only");

@@ -8,7 +8,9 @@
 
 enum {
 	STORAGE_PLAIN_BODY_MAX = 4096, /* of requests without content */
-	STORAGE_METADATA_BODY_MAX = 65535,
+	STORAGE_METADATA_MAX = 65535,  /* of one file */
+	STORAGE_METADATA_BODY_MAX = 8 + 8 + 1 + FDFS_GROUP_WIDTH + FILE_ID_NAME_MAX +
+				    STORAGE_METADATA_MAX,
 };
 
 /* What this storage is. */
@@ -83,6 +85,16 @@ int storage_read_download(const struct storage_limits *limits, struct span body,
  * name tells the content's size and CRC they are checked: ERR_CORRUPT. */
 int storage_read_adopt(const struct storage_limits *limits, struct span body,
 	struct fdfs_adopt_request *request, struct file_id olds[FDFS_NAMES_MAX], struct err *err);
+
+/* A file of a names.db that comes back.  Where its name tells size and CRC they are checked:
+ * ERR_CORRUPT.  ERR_UNSUPPORTED if this storage does not have its store path. */
+struct storage_restored {
+	struct file_id id;
+	struct file_id master, first; /* name_len 0: there is none */
+};
+
+int storage_read_restore(const struct storage_limits *limits, struct span body,
+	struct fdfs_restore_request *request, struct storage_restored *files, struct err *err);
 
 /* As storage_read_file, but of any store path. */
 int storage_read_names(

@@ -120,6 +120,7 @@ static const struct {
 	{ FDFS_MODIFY, NULL, storage_modify },
 	{ FDFS_TRUNCATE, NULL, storage_truncate },
 	{ FDFS_REGENERATE, NULL, storage_finish },
+	{ FDFS_RESTORE, NULL, storage_restore },
 	{ FDFS_LIST_SLAVES, NULL, storage_list_slaves },
 };
 

@@ -68,6 +68,50 @@ TEST(statuses_are_told)
 	}
 }
 
+TEST(a_file_comes_back_under_its_own_name)
+{
+	struct file_id master = play_picture_id();
+	struct fdfs_file_back back = {
+		.what = FDFS_RESTORED_SLAVE, .master = master, .changed = 1700000000
+	};
+	struct fdfs_restore_request request;
+	uint8_t bytes[4096];
+
+	assert_true(file_id_slave(&master, "_1", "png", &back.id));
+	play_new_id(&stage.storage, &back.id);
+	play_new_id(&stage.storage, &master);
+	stage_up(&stage);
+	assert_int_equal(fdfs_restore(stage.client, &back, SPAN("slave"), &stage.err), 0);
+	assert_true(fdfs_get_restore_request(stage_last_body(&stage, bytes), &request));
+	assert_int_equal(bytes[9], FDFS_FLAG_TELL_GONE);
+	assert_int_equal(request.what, FDFS_RESTORED_SLAVE);
+	assert_int_equal(request.changed, 1700000000);
+	assert_true(span_is(request.name, back.id.name) && span_is(request.master, master.name));
+	assert_true(request.first.len == 0 && span_is(request.content, "slave"));
+	assert_int_equal(fdfs_restore(stage.client, &back, SPAN("slave"), &stage.err), -1);
+	assert_int_equal(stage.err.code, ERR_UNKNOWN); /* under another name */
+	stage_down(&stage);
+}
+
+TEST(why_a_file_does_not_come_back_is_told)
+{
+	static const struct {
+		uint8_t status;
+		enum err_code code;
+	} told[] = { { FDFS_STATUS_GONE, ERR_GONE }, { FDFS_STATUS_CORRUPT, ERR_CORRUPT },
+		{ EEXIST, ERR_EXISTS }, { EINVAL, ERR_UNSUPPORTED },
+		{ EOPNOTSUPP, ERR_UNSUPPORTED }, { ENOSPC, ERR_FULL } };
+	struct fdfs_file_back back = { .what = FDFS_RESTORED_APPENDER, .id = appender_id() };
+
+	for (size_t i = 0; i < sizeof told / sizeof told[0]; i++) {
+		play_status(&stage.storage, told[i].status);
+		stage_up(&stage);
+		assert_int_equal(fdfs_restore(stage.client, &back, SPAN("log"), &stage.err), -1);
+		assert_int_equal(stage.err.code, told[i].code);
+		stage_down(&stage);
+	}
+}
+
 TEST(changes_say_what_they_change)
 {
 	struct file_id id = appender_id();

@@ -519,6 +519,39 @@ TEST(a_slave_whose_master_goes_is_never_seen_or_listed)
 	names_close(names);
 }
 
+TEST(a_file_that_comes_back_is_what_it_was)
+{
+	struct names_new slave = { "a", MASTER, SPAN("slave"), .changed = 1600000000 };
+	struct names_new last = { "b", NULL, SPAN("last"), .finished = true,
+		.changed = 1600000001 };
+	struct names_new log = { LOG, NULL, SPAN("log"), .changed = 1600000002 };
+	char master[FILE_ID_NAME_MAX + 1];
+	struct names_stat stat;
+
+	start();
+	assert_int_equal(names_create(names, &slave, &err), 0);
+	assert_int_equal(names_create(names, &last, &err), 0);
+	assert_int_equal(names_create(names, &log, &err), 0);
+	has("a", SPAN("slave"));
+	has("b", SPAN("last"));
+	has(LOG, SPAN("log"));
+	assert_int_equal(names_stat(names, "b", &stat, &err), 0);
+	assert_true(!stat.is_appender && stat.changed == 1600000001);
+	assert_int_equal(names_append(names, "b", SPAN("x"), MAX, &err), -1);
+	assert_int_equal(err.code, ERR_BAD_REQUEST);
+	assert_int_equal(names_stat(names, LOG, &stat, &err), 0);
+	assert_true(stat.is_appender && stat.changed == 1600000002);
+	assert_int_equal(names_append(names, LOG, SPAN("ger"), MAX, &err), 0);
+	has(LOG, SPAN("logger"));
+	assert_int_equal(names_master(names, "a", master, &err), 0);
+	assert_string_equal(master, MASTER);
+	assert_int_equal(names_master(names, LOG, master, &err), 0);
+	assert_string_equal(master, "");
+	assert_int_equal(names_master(names, "c", master, &err), -1);
+	assert_int_equal(err.code, ERR_NOT_FOUND);
+	names_close(names);
+}
+
 /* Whoever is called may take long: with a reader that stays for so long the log of the
  * running storage would grow with every change. */
 static bool change_much(void *context, const char *name, const struct names_stat *stat)

@@ -37,8 +37,10 @@ TEST(bodies_are_bounded_before_they_are_read)
 	assert_int_equal(intake(FDFS_APPEND, 1000000 + 16 + 127), STORAGE_COLLECT);
 	assert_int_equal(intake(FDFS_APPEND, 1000000 + 16 + 128), STORAGE_DRAIN);
 	assert_int_equal(intake(FDFS_MODIFY, 4000001), STORAGE_LEAVE);
-	assert_int_equal(intake(FDFS_SET_METADATA, 65535), STORAGE_COLLECT);
-	assert_int_equal(intake(FDFS_SET_METADATA, 65536), STORAGE_DRAIN);
+	assert_int_equal(intake(FDFS_RESTORE, 1000000 + 402), STORAGE_COLLECT);
+	assert_int_equal(intake(FDFS_RESTORE, 1000000 + 403), STORAGE_DRAIN);
+	assert_int_equal(intake(FDFS_SET_METADATA, 33 + 127 + 65535), STORAGE_COLLECT);
+	assert_int_equal(intake(FDFS_SET_METADATA, 33 + 127 + 65536), STORAGE_DRAIN);
 	assert_int_equal(intake(FDFS_TRUNCATE, 100000), STORAGE_DRAIN);
 }
 
@@ -71,7 +73,8 @@ static int read_file(const char *group, const char *name)
 
 TEST(a_mode_says_which_commands_are_taken)
 {
-	static const uint8_t uploads[] = { FDFS_UPLOAD, FDFS_UPLOAD_APPENDER },
+	static const uint8_t uploads[] = { FDFS_UPLOAD, FDFS_UPLOAD_APPENDER, FDFS_ADOPT,
+		FDFS_RESTORE },
 			     changes[] = { FDFS_DELETE, FDFS_SET_METADATA, FDFS_UPLOAD_SLAVE,
 				     FDFS_APPEND, FDFS_MODIFY, FDFS_TRUNCATE, FDFS_REGENERATE },
 			     reads[] = { FDFS_DOWNLOAD, FDFS_FILE_INFO, FDFS_GET_METADATA,
@@ -97,7 +100,7 @@ TEST(where_pictures_alone_are_kept_what_needs_names_is_refused)
 {
 	static const uint8_t refused[] = { FDFS_SET_METADATA, FDFS_UPLOAD_SLAVE,
 		FDFS_UPLOAD_APPENDER, FDFS_APPEND, FDFS_MODIFY, FDFS_TRUNCATE, FDFS_REGENERATE,
-		FDFS_ADOPT };
+		FDFS_ADOPT, FDFS_RESTORE };
 	static const uint8_t offered[] = { FDFS_UPLOAD, FDFS_DOWNLOAD, FDFS_DELETE, FDFS_FILE_INFO,
 		FDFS_GET_METADATA, FDFS_LIST_SLAVES, FDFS_ACTIVE_TEST };
 	struct storage_limits pictures = { .group = "g01", .no_names = true }, all = { 0 };
@@ -324,6 +327,87 @@ TEST(metadata_is_checked)
 		buf_put_span(&body, request.text);
 		storage_read_metadata(&limits, buf_span(&body), &request, &id, &err);
 		assert_int_equal(storage_status(err.code, 0), asked[i].status);
+		buf_fini(&body);
+	}
+}
+
+TEST(metadata_of_a_file_may_have_65535_bytes)
+{
+	static uint8_t bytes[65536];
+
+	for (size_t text_len = 65535; text_len <= 65536; text_len++) {
+		struct fdfs_metadata_request request = { .flag = 'O',
+			.file = { .group = "g01", .name = span_str(NAME) },
+			.text = span_of(bytes, text_len) };
+		struct file_id id;
+		struct buf body;
+		struct err err = { 0 };
+
+		buf_init(&body, 70000);
+		fdfs_put_metadata_head(&body, &request);
+		buf_put_span(&body, request.text);
+		storage_read_metadata(&limits, buf_span(&body), &request, &id, &err);
+		assert_int_equal(storage_status(err.code, 0), text_len == 65535 ? 0 : EINVAL);
+		buf_fini(&body);
+	}
+}
+
+#define SLAVE    "M00/00/00/fwAAAmsC23SASnBNAAAEALcLTCY054_1.png"
+#define OF_SLAVE "M00/00/00/fwAAAmsC23SASnBNAAAEALcLTCY054_1_2.png"
+#define LOG      "M00/00/00/fwAAAmsC23SEZwdaAAAAAMv1Ohw705.log"
+#define HELLO    "M00/00/00/oYYBAGsC29qAU28nAAAABTYQpoY628.jpg" /* what "hello" is called */
+
+TEST(what_comes_back_is_checked)
+{
+	static const struct {
+		enum fdfs_restored what;
+		const char *name, *master, *first, *content;
+		enum err_code code;
+	} asked[] = {
+		{ FDFS_RESTORED_SLAVE, SLAVE, NAME, "", "abc", ERR_NONE },
+		{ FDFS_RESTORED_SLAVE, OF_SLAVE, SLAVE, NAME, "", ERR_NONE },
+		{ FDFS_RESTORED_SLAVE, SLAVE, "M77/00/00/oYYBAGsC29qAU28nAAAABTYQpoY628.jpg", "",
+			"abc", ERR_NONE },
+		{ FDFS_RESTORED_APPENDER, LOG, "", "", "whatever", ERR_NONE },
+		{ FDFS_RESTORED_FINISHED, HELLO, "", "", "hello", ERR_NONE },
+		{ FDFS_RESTORED_FINISHED, HELLO, "", "", "hallo", ERR_CORRUPT },
+		{ FDFS_RESTORED_FINISHED, HELLO, "", "", "hello!", ERR_CORRUPT },
+		{ FDFS_RESTORED_SLAVE, SLAVE, "", "", "abc", ERR_BAD_REQUEST },
+		{ FDFS_RESTORED_SLAVE, SLAVE, "../../etc/passwd", "", "abc", ERR_BAD_ID },
+		{ FDFS_RESTORED_SLAVE, SLAVE, NAME, "M00/00/00/", "abc", ERR_BAD_ID },
+		{ FDFS_RESTORED_SLAVE, NAME, NAME, "", "abc", ERR_BAD_ID },
+		{ FDFS_RESTORED_SLAVE, "M02/00/00/fwAAAmsC23SASnBNAAAEALcLTCY054_1.png", NAME, "",
+			"abc", ERR_UNSUPPORTED },
+		{ FDFS_RESTORED_APPENDER, LOG, NAME, "", "abc", ERR_BAD_REQUEST },
+		{ FDFS_RESTORED_APPENDER, LOG, "", NAME, "abc", ERR_BAD_REQUEST },
+		{ FDFS_RESTORED_APPENDER, NAME, "", "", "abc", ERR_BAD_ID },
+		{ FDFS_RESTORED_APPENDER, "M00/../../etc/passwd", "", "", "abc", ERR_BAD_ID },
+		{ FDFS_RESTORED_FINISHED, LOG, "", "", "abc", ERR_BAD_ID },
+	};
+
+	for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+		struct fdfs_restore_request request = { .what = asked[i].what,
+			.changed = 1700000000,
+			.name = span_str(asked[i].name),
+			.master = span_str(asked[i].master),
+			.first = span_str(asked[i].first),
+			.size = strlen(asked[i].content) };
+		struct storage_restored files;
+		struct err err = { 0 };
+		struct buf body;
+
+		buf_init(&body, 1000);
+		fdfs_put_restore_head(&body, &request);
+		buf_put_str(&body, asked[i].content);
+		storage_read_restore(&limits, buf_span(&body), &request, &files, &err);
+		if (err.code != asked[i].code)
+			fail_msg("%s: %s", asked[i].name, err.text);
+		if (err.code == ERR_NONE) {
+			assert_string_equal(files.id.name, asked[i].name);
+			assert_string_equal(files.master.name, asked[i].master);
+			assert_string_equal(files.first.name, asked[i].first);
+			assert_true(span_is(request.content, asked[i].content));
+		}
 		buf_fini(&body);
 	}
 }
