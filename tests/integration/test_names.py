@@ -262,6 +262,45 @@ def test_metadata_that_is_refused(stack, storage):
     assert storage.metadata(file_id) == b"k\x02" + b"v" * 256
 
 
+# -- several store paths
+
+def test_what_has_a_name_lies_in_the_store_path_that_its_name_tells(installations):
+    one = installations({("storage g01", "store_path"): "../data/g01 ../data/second"}).start("--no-self-test")
+    counts = {"g01": (0, 0), "second": (5, 3)}
+    with fdfs.Client(one.storage["g01"]) as storage:
+        master = storage.upload(b"master", "jpg", 1)
+        slave = storage.upload_slave(master, "_1", b"slave", "png")
+        of_slave = storage.upload_slave(slave, "_2", b"slave of a slave", "png")
+        log = storage.upload_appender(b"12345", "log", 1)
+        storage.append(log, b"678")
+        last = storage.finish(storage.upload_appender(b"last", "log", 1))
+        storage.upload_slave(log, "_3", b"slave of an appender")
+        for name in (master, slave, log):
+            assert name.startswith("g01/M01/")
+            storage.set_metadata(name, b"of\x02" + name.encode())
+            assert storage.metadata(name) == b"of\x02" + name.encode()
+        assert [storage.download(x) for x in (slave, of_slave, log, last)] \
+            == [b"slave", b"slave of a slave", b"12345678", b"last"]
+        assert storage.slaves(master) == [slave, of_slave]
+        assert storage.info(log)[::2] == (8, zlib.crc32(b"12345678"))
+        for folder, expected in counts.items():
+            with contextlib.closing(sqlite3.connect(one.home / "data" / folder / "names.db")) as db:
+                assert tuple(db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+                             for table in ("files", "metadata")) == expected, folder
+        other = "g01/M00" + slave[7:]
+        for call in (storage.download, storage.info, storage.metadata, storage.delete):
+            fails(fdfs.ENOENT, call, other)
+        storage.upload_slave(master, "_4", b"more", "png")
+        assert web.get(one.varnish, "/" + slave).body == b"slave"
+        for name in (slave, of_slave, log, last):
+            storage.delete(name)
+            fails(fdfs.ENOENT, storage.download, name)
+        fails(fdfs.ENOENT, storage.metadata, slave)
+    assert fsck(one)["clean"]
+    one.picstore("rm", "--now", master)
+    assert len(one.listed("g01")) == 1, "the slave of the deleted appender: nobody deleted it"
+
+
 # -- packages that come in pieces, or many at once
 
 def test_pipelined_changes_happen_in_order(storage):
