@@ -13,49 +13,6 @@ enum {
 	DERIVED_ROUNDS = 8,   /* pictures that are made while their source is being deleted */
 };
 
-void deletion_init(struct deletion *deletion, const struct file_id *id)
-{
-	*deletion = (struct deletion){ .id = *id };
-}
-
-void deletion_fini(struct deletion *deletion)
-{
-	for (size_t i = 0; i < deletion->count; i++)
-		free(deletion->places[i].cache);
-	free(deletion->places);
-	*deletion = (struct deletion){ 0 };
-}
-
-const struct deletion_place *deletion_find(
-	const struct deletion *deletion, const char *picture, const char *cache)
-{
-	for (size_t i = 0; i < deletion->count; i++) {
-		const struct deletion_place *place = &deletion->places[i];
-
-		if (strcmp(place->picture, picture) == 0 && strcmp(place->cache, cache) == 0)
-			return place;
-	}
-	return NULL;
-}
-
-struct deletion_place *deletion_add(
-	struct deletion *deletion, const char *picture, const char *cache)
-{
-	const struct deletion_place *known = deletion_find(deletion, picture, cache);
-	struct deletion_place *places, *place;
-
-	if (known != NULL)
-		return &deletion->places[known - deletion->places];
-	places = realloc(deletion->places, (deletion->count + 1) * sizeof *places);
-	assert(places != NULL);
-	deletion->places = places;
-	place = &places[deletion->count++];
-	*place = (struct deletion_place){ .cache = strdup(cache) };
-	assert(place->cache != NULL);
-	snprintf(place->picture, sizeof place->picture, "%s", picture);
-	return place;
-}
-
 /* ---- what is known ---- */
 
 struct adding {

@@ -49,6 +49,7 @@ struct deletion {
 	int64_t receipt; /* in the database; 0: none */
 	struct deletion_place *places;
 	size_t count;
+	size_t *slots, slot_count; /* by picture and cache; of deletion_places.c alone */
 };
 
 /* Who knows what was made from a picture.  `list` calls `found` for each; it may be

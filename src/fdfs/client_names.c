@@ -11,7 +11,6 @@
 enum {
 	HEAD_MAX = FDFS_HEADER_LEN + FDFS_RESTORE_HEAD_MAX, /* the longest */
 	ID_REPLY_MAX = FDFS_GROUP_WIDTH + FILE_ID_NAME_MAX,
-	LIST_REPLY_MAX = 1 << 20,
 	CANNOT_TELL_MS = 60000, /* FastDFS is not asked for slaves again for so long */
 };
 
@@ -357,9 +356,9 @@ int fdfs_slaves(struct fdfs_client *client, const struct file_id *id,
 		err = &local;
 	if (clock_mono_ms() < client->cannot_tell_ms)
 		return err_set(err, ERR_UNSUPPORTED, "FastDFS cannot tell the slaves of a file");
-	buf_init(&reply, LIST_REPLY_MAX);
+	buf_init(&reply, FDFS_SLAVES_LEN_MAX);
 	ask.reply = &reply;
-	ask.reply_max = LIST_REPLY_MAX;
+	ask.reply_max = FDFS_SLAVES_LEN_MAX;
 	fdfs_put_file_request(begin(&ask), &file);
 	result = ask_storage(client, &ask, err);
 	if (result == 0) {

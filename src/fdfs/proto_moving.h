@@ -37,6 +37,9 @@ enum {
 	FDFS_NAMES_LEN_MAX = (FDFS_NAMES_MAX + 1) * (1 + FILE_ID_NAME_MAX),
 };
 
+/* All that FDFS_LIST_SLAVES tells of one file: a million slaves and more. */
+enum { FDFS_SLAVES_LEN_MAX = 1 << 26 };
+
 enum fdfs_restored {
 	FDFS_RESTORED_SLAVE,
 	FDFS_RESTORED_APPENDER,

@@ -366,6 +366,26 @@ def test_what_was_made_of_a_picture_goes_with_it(stack, storage):
         assert file_id in receipt
 
 
+def test_a_master_with_more_than_a_megabyte_of_slaves_is_deleted_with_all_of_them(own):
+    """Of names, that is.  They are put into the database as the storage would have done."""
+    with fdfs.Client(own.storage["g01"]) as storage:
+        master = storage.upload(b"the master of many")
+    name = fdfs.split(master)[1].decode()
+    slaves = [f"{name[:-4]}_{i:06}{'x' * 70}.png" for i in range(9000)]
+    assert sum(len(slave) + 1 for slave in slaves) > 1 << 20
+    own.down("storage_server-g01")
+    with contextlib.closing(names_db(own)) as db:
+        db.executemany("INSERT INTO files (name, master, size, crc, changed) VALUES (?, ?, 0, 0, 1)",
+                       [(slave, name) for slave in slaves])
+        db.commit()
+    own.up("storage_server-g01")
+    with fdfs.Client(own.storage["g01"]) as storage:
+        assert storage.slaves(master) == ["g01/" + slave for slave in slaves]
+        assert storage.download("g01/" + slaves[-1]) == b""
+    own.picstore("rm", master)
+    assert own.listed("g01") == []
+
+
 def test_a_deletion_that_was_cut_off_is_finished_by_repeating_it(stack, storage):
     """Between the picture and its metadata."""
     file_id = storage.upload(b"cut off")

@@ -4,6 +4,7 @@
  * picture of its own, and only its old name tells: it begins as one of the master's names
  * does.  Such a one is listed by all its names.  Slaves of slaves that were both moved here
  * are found by their first master. */
+#include "moving/name_set.h"
 #include "programs/storage_server/storage_inside.h"
 #include "programs/storage_server/storage_server.h"
 #include "store/aliases.h"
@@ -12,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FAMILY_MAX = 4096 };
+enum { FAMILY_MAX = 1 << 18 };
 
 struct member {
 	char name[FILE_ID_NAME_MAX + 1];
@@ -25,6 +26,7 @@ struct family {
 	struct aliases *aliases; /* NULL: there are none */
 	struct member *members;
 	size_t count, own;
+	struct name_set met;
 	bool too_many;
 };
 
@@ -32,9 +34,8 @@ static void add(void *context, const char *name)
 {
 	struct family *family = context;
 
-	for (size_t i = 0; i < family->count; i++)
-		if (strcmp(family->members[i].name, name) == 0)
-			return;
+	if (!name_set_add(&family->met, name))
+		return;
 	if (family->count == FAMILY_MAX) {
 		family->too_many = true;
 		return;
@@ -157,6 +158,7 @@ int storage_list_slaves(
 		family.own = family.count;
 		result = list_family(&family, reply, err);
 	}
+	name_set_fini(&family.met);
 	free(family.members);
 	return result;
 }

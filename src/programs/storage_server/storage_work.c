@@ -5,8 +5,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { REPLY_MAX = 1 << 20 };
-
 struct work {
 	struct storage *storage;
 	struct net_request *request;
@@ -45,7 +43,7 @@ void storage_do(struct storage *storage, struct net_request *request, storage_jo
 
 	assert(new != NULL);
 	*new = (struct work){ .storage = storage, .request = request, .job = job };
-	buf_init(&new->reply, REPLY_MAX);
+	buf_init(&new->reply, FDFS_SLAVES_LEN_MAX); /* the longest of all replies */
 	net_loop_work(storage->loop, work, worked, new);
 }
 
