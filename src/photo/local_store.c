@@ -14,7 +14,7 @@ bool local_store_has_volumes(const struct storage_settings *storage)
 bool local_store_is_repeated(
 	const struct settings *settings, const struct storage_settings *storage)
 {
-	if (storage->engine != STORAGE_ENGINE_S3)
+	if (!settings_are_shared(storage))
 		return false;
 	for (const struct storage_settings *one = settings->storages; one != storage; one++)
 		if (strcmp(one->group, storage->group) == 0)
@@ -65,6 +65,21 @@ void local_s3_fini(struct local_s3 *s3)
 	explicit_bzero(s3->secret_key, sizeof s3->secret_key);
 }
 
+struct engine_rados_conf local_rados_conf(const struct storage_settings *storage)
+{
+	return (struct engine_rados_conf){
+		.conf_file = storage->rados_conf,
+		.user = storage->rados_user,
+		.keyring = storage->rados_keyring,
+		.pool = storage->rados_pool,
+		.name_space = storage->rados_namespace,
+		.any_replicas = storage->rados_replicas == 1,
+		.connect_timeout_ms = storage->rados_connect_timeout,
+		.timeout_ms = storage->rados_timeout,
+		.in_flight = (unsigned)storage->rados_in_flight,
+	};
+}
+
 static struct engine *open_s3(
 	const struct settings *settings, const struct storage_settings *storage, struct err *err)
 {
@@ -87,8 +102,10 @@ static struct engine *open_s3(
 struct engine *local_store_open(
 	const struct settings *settings, const struct storage_settings *storage, struct err *err)
 {
+	const struct engine_rados_conf rados = local_rados_conf(storage);
 	const struct engine_conf conf = {
 		.group = storage->group,
+		.rados = &rados,
 		.paths = storage->store_path.items,
 		.path_count = storage->store_path.count,
 		.read_only = true,
@@ -101,6 +118,8 @@ struct engine *local_store_open(
 
 	if (storage->engine == STORAGE_ENGINE_S3)
 		return open_s3(settings, storage, err);
+	if (storage->engine == STORAGE_ENGINE_RADOS)
+		return engine_open("rados", &conf, err);
 	if (!local_store_has_volumes(storage)) {
 		err_set(err, ERR_UNSUPPORTED, "its engine keeps no volumes");
 		return NULL;

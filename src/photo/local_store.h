@@ -1,9 +1,10 @@
 /* local_store.h - the stores of this machine's configuration: their volumes, read beside
- * their servers, and their buckets. */
+ * their servers, and their buckets and pools. */
 #pragma once
 
 #include "service/settings.h"
 #include "store/engine.h"
+#include "store/engine_rados.h"
 #include "store/engine_s3.h"
 
 /* Does the storage keep its pictures in volumes? */
@@ -14,7 +15,7 @@ bool local_store_has_volumes(const struct storage_settings *storage);
 struct engine *local_store_open(
 	const struct settings *settings, const struct storage_settings *storage, struct err *err);
 
-/* Has a storage that stands before it the same pictures?  Those of a group on a bucket do. */
+/* Has a storage that stands before it the same pictures?  Those of a group that is shared do. */
 bool local_store_is_repeated(
 	const struct settings *settings, const struct storage_settings *storage);
 
@@ -28,3 +29,6 @@ struct local_s3 {
 int local_s3_init(struct local_s3 *s3, const struct settings *settings,
 	const struct storage_settings *storage, struct err *err);
 void local_s3_fini(struct local_s3 *s3);
+
+/* The same for engine = rados; borrows from the settings. */
+struct engine_rados_conf local_rados_conf(const struct storage_settings *storage);

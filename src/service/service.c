@@ -129,6 +129,8 @@ static int read_options(
 			return 0;
 		case 'V':
 			printf("%s %s\n", service->name, PICSTORE_VERSION);
+			if (service->built_with != NULL)
+				puts(service->built_with);
 			return 0;
 		case 'h':
 			print_help(service);

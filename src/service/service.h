@@ -52,10 +52,11 @@ struct service_context {
 };
 
 struct service {
-	const char *name;    /* as it is installed */
-	const char *summary; /* a line for --help */
-	bool has_instances;  /* each is a [storage NAME] */
-	bool has_ports;      /* each has a port of its own */
+	const char *name;       /* as it is installed */
+	const char *summary;    /* a line for --help */
+	const char *built_with; /* for --version; or NULL */
+	bool has_instances;     /* each is a [storage NAME] */
+	bool has_ports;         /* each has a port of its own */
 	struct service_counter *counters;
 	size_t counter_count;
 	unsigned reach; /* of enum reach: what it needs once privileges are dropped */

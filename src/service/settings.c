@@ -116,6 +116,11 @@ static int read_secret(
 	return 0;
 }
 
+bool settings_are_shared(const struct storage_settings *storage)
+{
+	return storage->engine == STORAGE_ENGINE_S3 || storage->engine == STORAGE_ENGINE_RADOS;
+}
+
 int settings_secret(const struct settings *settings, const char *name, void *out, size_t max,
 	size_t *len, struct err *err)
 {

@@ -21,6 +21,7 @@ enum storage_engine { /* in the order of the setting storage.engine */
 	STORAGE_ENGINE_FAULTY, /* wraps a volume one */
 	STORAGE_ENGINE_FILE,
 	STORAGE_ENGINE_S3,
+	STORAGE_ENGINE_RADOS,
 };
 
 /* [storage NAME]: one storage_server of this machine. */
@@ -52,6 +53,10 @@ struct storage_settings {
 	int64_t s3_connect_timeout, s3_timeout;
 	int64_t s3_in_flight;
 	int64_t s3_capacity;
+	char *rados_conf, *rados_user, *rados_keyring, *rados_pool, *rados_namespace;
+	int64_t rados_replicas; /* index into "refuse|warn" */
+	int64_t rados_connect_timeout, rados_timeout;
+	int64_t rados_in_flight;
 	char *journal; /* folder for what is under way on a shared engine */
 };
 
@@ -231,6 +236,10 @@ struct settings *settings_parse(const char *file, const char *text, struct err *
  * is none, or several and no name. */
 const struct storage_settings *settings_storage(
 	const struct settings *settings, const char *name, struct err *err);
+
+/* Does its engine keep the pictures of a group in one place that all its storages use, with
+ * one store path that is no folder? */
+bool settings_are_shared(const struct storage_settings *storage);
 
 /* Read the secret `name` ("des", "jwt") from secret_dir into `out`, at most `max`
  * bytes, white space at the end taken off.  Refuses a file that group or others may

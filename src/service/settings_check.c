@@ -139,6 +139,16 @@ static int check_s3(const struct storage_settings *storage, struct err *err)
 	return 0;
 }
 
+static int check_rados(const struct storage_settings *storage, struct err *err)
+{
+	if (storage->store_path.count > 0)
+		return err_set(err, ERR_CONFIG,
+			"engine = rados keeps nothing on this machine: store_path must be empty");
+	if (storage->rados_pool[0] == '\0')
+		return err_set(err, ERR_CONFIG, "engine = rados needs rados_pool");
+	return 0;
+}
+
 static int check_storage(struct storage_settings *storage, struct err *err)
 {
 	if (storage->group[0] == '\0') {
@@ -151,20 +161,33 @@ static int check_storage(struct storage_settings *storage, struct err *err)
 		return -1;
 	if (storage->max_file_size > storage->upload_memory)
 		return err_set(err, ERR_CONFIG, "upload_memory is less than max_file_size");
+	if (storage->engine == STORAGE_ENGINE_RADOS)
+		return check_rados(storage, err);
 	return storage->engine == STORAGE_ENGINE_S3 ? check_s3(storage, err)
 						    : check_paths(storage, err);
 }
 
-/* Storages of one group on a bucket have one bucket: any of them is asked for everything. */
+static bool have_one_place(const struct storage_settings *a, const struct storage_settings *b)
+{
+	if (a->engine != b->engine)
+		return false;
+	if (a->engine == STORAGE_ENGINE_S3)
+		return strcmp(a->s3_endpoint, b->s3_endpoint) == 0 &&
+		       strcmp(a->s3_bucket, b->s3_bucket) == 0 &&
+		       strcmp(a->s3_prefix, b->s3_prefix) == 0;
+	/* The same cluster may be told by different files. */
+	return strcmp(a->rados_pool, b->rados_pool) == 0 &&
+	       strcmp(a->rados_namespace, b->rados_namespace) == 0;
+}
+
+/* Storages of one group that is shared have one bucket or pool: any of them is asked for
+ * everything. */
 static int check_sharing(
 	const struct storage_settings *a, const struct storage_settings *b, struct err *err)
 {
-	bool a_s3 = a->engine == STORAGE_ENGINE_S3, b_s3 = b->engine == STORAGE_ENGINE_S3;
-
-	if (strcmp(a->group, b->group) != 0 || (!a_s3 && !b_s3))
+	if (strcmp(a->group, b->group) != 0 || (!settings_are_shared(a) && !settings_are_shared(b)))
 		return 0;
-	if (a_s3 != b_s3 || strcmp(a->s3_endpoint, b->s3_endpoint) != 0 ||
-		strcmp(a->s3_bucket, b->s3_bucket) != 0 || strcmp(a->s3_prefix, b->s3_prefix) != 0)
+	if (!have_one_place(a, b))
 		return err_set(err, ERR_CONFIG,
 			"[storage %s] is of the same group %s and keeps its files elsewhere",
 			b->name, a->group);

@@ -103,10 +103,11 @@ static const struct conf_key keys[] = {
 	STORAGE(store_path, PATHS, "",
 		"Folders for the volumes, one a disk, M00 first; their order is part of the "
 		"ids and must stay."),
-	STORAGE_CHOICE(engine, "volume", "volume|faulty|file|s3",
+	STORAGE_CHOICE(engine, "volume", "volume|faulty|file|s3|rados",
 		"What keeps the bytes: volume, files on this machine's disks; s3, a bucket of an "
-		"S3 service, which any number of storages of the group share; faulty (fails on "
-		"purpose) and file (a file a picture) are for tests and benchmarks."),
+		"S3 service, or rados, a pool of a Ceph cluster, which any number of storages of "
+		"the group share; faulty (fails on purpose) and file (a file a picture) are for "
+		"tests and benchmarks."),
 	STORAGE_LIMITED(volume_size, SIZE, "4G", M, 4 * G, "Greatest size of a volume file."),
 	STORAGE_LIMITED(preallocate, SIZE, "64M", 0, 4 * G,
 		"By how much a volume file is grown at a time."),
@@ -151,8 +152,30 @@ static const struct conf_key keys[] = {
 		"and deletes."),
 	STORAGE_LIMITED(s3_capacity, SIZE, "1T", M, 1024 * 1024 * T,
 		"Free space that the storage reports, since a bucket does not tell."),
+	STORAGE(rados_conf, PATH, "/etc/ceph/ceph.conf",
+		"For engine = rados: the file that says where the cluster's monitors are."),
+	STORAGE(rados_user, TEXT, "client.picstore", "User of the cluster, by its full name."),
+	STORAGE(rados_keyring, PATH, "",
+		"File with the user's key, which the daemons' user may read; empty: where "
+		"rados_conf says."),
+	STORAGE(rados_pool, TEXT, "", "The pool, which has to be there."),
+	STORAGE(rados_namespace, TEXT, "",
+		"Namespace within the pool, which a key can be restricted to; empty: the one "
+		"without a name."),
+	STORAGE_CHOICE(rados_replicas, "refuse", "refuse|warn",
+		"What to do with a pool that keeps fewer than three copies or acknowledges with "
+		"fewer than two: not to start, or to start with a warning."),
+	STORAGE_LIMITED(rados_connect_timeout, DURATION, "5s", SECOND, HOUR,
+		"Longest wait for the monitors, in whole seconds."),
+	STORAGE_LIMITED(rados_timeout, DURATION, "10s", 2 * SECOND, HOUR,
+		"Longest time for a put, get or delete with all its tries, each of which gets "
+		"half of it, in whole seconds."),
+	STORAGE_LIMITED(rados_in_flight, INT, "32", 2, 1024,
+		"Most operations in the cluster at a time; three quarters of them may be uploads "
+		"and deletes."),
 	STORAGE(journal, PATH, "/var/lib/picstore/journal",
-		"For engine = s3: folder on this machine where uploads and deletes that are under "
+		"For engine = s3 and rados: folder on this machine where uploads and deletes that "
+		"are under "
 		"way are noted, in a file NAME.db, so that none of unknown outcome leaves "
 		"anything behind; it is made if it is not there."),
 	STORAGE(http_listen, ADDRESS, "",

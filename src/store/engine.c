@@ -10,7 +10,7 @@
 #include <string.h>
 
 static const struct engine_ops *const engines[] = { &engine_volume, &engine_file, &engine_faulty,
-	&engine_s3 };
+	&engine_s3, &engine_rados };
 
 /* Put the cold store of `conf` behind `hot`, which is closed if that fails. */
 static struct engine *put_behind(

@@ -1,8 +1,8 @@
 /* engine.h - what keeps the bytes of a group.
  *
  * An engine is a table of functions; engine_volume keeps pictures in volume files
- * on this machine's disks, engine_s3 in a bucket of an S3 service, engine_faulty wraps
- * another and fails on purpose.  All pass one contract test
+ * on this machine's disks, engine_s3 in a bucket of an S3 service, engine_rados in a pool of a
+ * Ceph cluster, engine_faulty wraps another and fails on purpose.  All pass one contract test
  * (tests/unit/store/test_engine_contract.c).
  *
  * engine_open puts around an engine what it does not need to know of: names that pictures
@@ -49,9 +49,11 @@ struct engine_conf {
 	uint64_t preallocate;
 	uint64_t reserved_space;
 	int64_t punch_delay_ms;
-	int64_t (*now)(void);            /* Unix seconds; clock_unix, or a test's */
-	const struct engine_s3_conf *s3; /* for the engine "s3", which has no store paths but M00 */
-	const char *cold;                /* of "volume": the engine behind it (tier.h), or NULL */
+	int64_t (*now)(void); /* Unix seconds; clock_unix, or a test's */
+	/* For the engines "s3" and "rados", which have no store paths but M00. */
+	const struct engine_s3_conf *s3;
+	const struct engine_rados_conf *rados;
+	const char *cold; /* of "volume": the engine behind it (tier.h), or NULL */
 	const struct engine_journal
 		*journal; /* of a shared engine that is not read_only; or NULL */
 };
@@ -212,7 +214,7 @@ struct engine { /* the first member of every engine's own struct */
 	const struct engine_ops *ops;
 };
 
-/* Open an engine by name: "volume"; "s3"; "file", a new file for each picture, a rival for
+/* Open an engine by name: "volume"; "s3"; "rados"; "file", a new file for each picture, a rival for
  * benchmarks; "faulty", which is "volume" with the faults that engine_faulty.h tells; NULL with err
  * if that fails.  Waits for everything that is under way in engine_close. */
 struct engine *engine_open(const char *name, const struct engine_conf *conf, struct err *err);

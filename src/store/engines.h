@@ -3,4 +3,4 @@
 
 #include "store/engine.h"
 
-extern const struct engine_ops engine_volume, engine_file, engine_faulty, engine_s3;
+extern const struct engine_ops engine_volume, engine_file, engine_faulty, engine_s3, engine_rados;

@@ -125,7 +125,7 @@ int front_main(const struct command *const *commands, size_t count, int argc, ch
 			return CLI_OK;
 		}
 		if (strcmp(argv[i], "--version") == 0 || strcmp(argv[i], "-V") == 0) {
-			puts("picstore " PICSTORE_VERSION);
+			puts("picstore " PICSTORE_VERSION "\nengines: " PICSTORE_ENGINES);
 			return CLI_OK;
 		}
 		if ((strcmp(argv[i], "-c") == 0 || strcmp(argv[i], "--config") == 0) &&

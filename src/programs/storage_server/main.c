@@ -5,9 +5,12 @@
 #include "programs/storage_server/storage_server.h"
 #include "service/reach.h"
 
+#include "picstore_build.h"
+
 static const struct service storage_server = {
 	.name = "storage_server",
 	.summary = "keeps the files of a group for FastDFS clients",
+	.built_with = "engines: " PICSTORE_ENGINES,
 	.has_instances = true,
 	.counters = storage_counters,
 	.counter_count = STORAGE_COUNTERS,

@@ -16,6 +16,24 @@ static void on_doubt(void *context, const struct err *err)
 	log_line(err->code == ERR_NONE ? LOG_INFO : LOG_WARN, "%s", err->text);
 }
 
+static void warn(const char *text)
+{
+	log_warn("%s", text);
+}
+
+static struct engine *open_s3(struct storage *storage, struct engine_conf *conf, struct err *err)
+{
+	struct engine *engine;
+	struct local_s3 s3;
+
+	if (local_s3_init(&s3, storage->settings, storage->own, err) != 0)
+		return NULL;
+	conf->s3 = &s3.conf;
+	engine = engine_open("s3", conf, err);
+	local_s3_fini(&s3);
+	return engine;
+}
+
 static struct engine *open_shared(
 	struct storage *storage, struct engine_conf *conf, struct err *err)
 {
@@ -25,21 +43,19 @@ static struct engine *open_shared(
 		.now_ms = clock_mono_ms,
 		.tell = on_doubt,
 	};
-	struct engine *engine;
-	struct local_s3 s3;
+	struct engine_rados_conf rados = local_rados_conf(storage->own);
 
 	if ((size_t)snprintf(path, sizeof path, "%s/%s.db", storage->own->journal,
 		    storage->own->name) >= sizeof path) {
 		err_set(err, ERR_CONFIG, "the path of the journal is too long");
 		return NULL;
 	}
-	if (local_s3_init(&s3, storage->settings, storage->own, err) != 0)
-		return NULL;
-	conf->s3 = &s3.conf;
 	conf->journal = &journal;
-	engine = engine_open("s3", conf, err);
-	local_s3_fini(&s3);
-	return engine;
+	if (storage->own->engine == STORAGE_ENGINE_S3)
+		return open_s3(storage, conf, err);
+	rados.warn = warn;
+	conf->rados = &rados;
+	return engine_open("rados", conf, err);
 }
 
 struct engine *storage_engine_open(struct storage *storage, struct err *err)
@@ -62,7 +78,7 @@ struct engine *storage_engine_open(struct storage *storage, struct err *err)
 	};
 
 	memcpy(conf.source, storage->source, sizeof conf.source);
-	if (own->engine == STORAGE_ENGINE_S3)
+	if (settings_are_shared(own))
 		return open_shared(storage, &conf, err);
 	return engine_open(names[own->engine], &conf, err);
 }

@@ -422,7 +422,7 @@ int storage_open(struct service_context *context, struct err *err)
 		.path_count = storage->own->store_path.count,
 		.max_file_size = (uint64_t)storage->own->max_file_size,
 	};
-	if (storage->own->engine == STORAGE_ENGINE_S3) {
+	if (settings_are_shared(storage->own)) {
 		storage->limits.path_count = 1; /* M00, which is no folder */
 		storage->limits.no_names = true;
 	}

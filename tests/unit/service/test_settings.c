@@ -12,6 +12,7 @@
 
 #define IN_S3 "group = g\nengine = s3\ns3_endpoint = https://s3\ns3_bucket = pics\n"
 #define S3A   "[storage a]\n" IN_S3
+#define RADOS "[storage a]\ngroup = g\nengine = rados\nrados_pool = p\n"
 #define S3B   "[storage b]\nlisten = 127.0.0.1:2\n" IN_S3
 
 static struct settings *good(const char *text)
@@ -114,6 +115,17 @@ TEST(settings_that_do_not_fit_each_other_are_refused)
 			"store_path must be empty" },
 		{ "[storage a]\nengine = s3\n", "/etc/p.conf: [storage a]: engine = s3 needs "
 						"s3_endpoint and s3_bucket" },
+		{ G01 "engine = rados\n",
+			"/etc/p.conf: [storage g01]: engine = rados keeps nothing on this machine: "
+			"store_path must be empty" },
+		{ "[storage a]\nengine = rados\n",
+			"/etc/p.conf: [storage a]: engine = rados needs rados_pool" },
+		{ RADOS "[storage b]\nlisten = 127.0.0.1:2\ngroup = g\nengine = rados\n"
+			"rados_pool = p\nrados_namespace = n\n",
+			"/etc/p.conf: [storage b]: [storage a] is of the same group g and keeps "
+			"its files elsewhere" },
+		{ RADOS "rados_timeout = 1s\n",
+			"/etc/p.conf:5: rados_timeout: '1s' is not between 2s and 1h" },
 		{ S3A "s3_secret_key = ../des\n",
 			"/etc/p.conf: [storage a]: s3_access_key and s3_secret_key must be names "
 			"of files in secret_dir" },

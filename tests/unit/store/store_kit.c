@@ -34,11 +34,21 @@ static const char *environment(const char *name)
 	return value == NULL ? "" : value;
 }
 
+static void init_rados(struct kit *kit)
+{
+	kit->rados = (struct engine_rados_conf){
+		.conf_file = environment("RADOS_CONF"),
+		.user = environment("RADOS_USER"),
+		.keyring = environment("RADOS_KEYRING"),
+		.pool = environment("RADOS_POOL"),
+		.connect_timeout_ms = 20000,
+		.timeout_ms = 60000,
+		.in_flight = 16,
+	};
+}
+
 static void init_s3(struct kit *kit)
 {
-	static unsigned count;
-
-	snprintf(kit->prefix, sizeof kit->prefix, "test/%u", count++);
 	kit->s3 = (struct engine_s3_conf){
 		.endpoint = environment("S3_ENDPOINT"),
 		.region = environment("S3_REGION"),
@@ -89,7 +99,9 @@ void kit_init(struct kit *kit, size_t path_count)
 			.now = clock_unix,
 		},
 	};
+	snprintf(kit->prefix, sizeof kit->prefix, "test/%u", count++);
 	init_s3(kit);
+	init_rados(kit);
 	snprintf(kit->journal_file, sizeof kit->journal_file, "%s/journal%u.db", scratch, count++);
 	kit->journal = (struct engine_journal){ .now_ms = now_ms, .tell = tell };
 	for (size_t i = 0; i < path_count; i++) {
@@ -108,6 +120,8 @@ void kit_open(struct kit *kit, const char *name)
 	kit->conf.paths = kit->paths;
 	kit->s3.prefix = kit->prefix;
 	kit->conf.s3 = &kit->s3;
+	kit->rados.name_space = kit->prefix;
+	kit->conf.rados = &kit->rados;
 	kit->journal.path = kit->journal_file;
 	kit->conf.journal = &kit->journal;
 	kit->moves = strcmp(name, "moved") == 0;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "store/engine.h"
+#include "store/engine_rados.h"
 #include "store/engine_s3.h"
 #include "store/fsck.h"
 
@@ -12,8 +13,9 @@ struct kit {
 	struct engine_conf conf;
 	char *paths[KIT_PATHS];
 	char folders[KIT_PATHS][300];
-	struct engine_s3_conf s3; /* as $S3_ENDPOINT, _REGION, _BUCKET, ... say */
-	char prefix[32];          /* of this test's objects alone */
+	struct engine_s3_conf s3;       /* as $S3_ENDPOINT, _REGION, _BUCKET, ... say */
+	struct engine_rados_conf rados; /* as $RADOS_CONF, _USER, _KEYRING, _POOL say */
+	char prefix[32];                /* or namespace: of this test's objects alone */
 	char journal_file[320];
 	struct engine_journal journal; /* of a shared engine; its clock is kit_now_ms */
 	struct engine *engine;

@@ -19,6 +19,7 @@ static const struct traits {
 	{ "faulty", 2, ERR_GONE, true, true, false },
 	{ "file", 2, ERR_GONE, false, false, false },
 	{ "s3", 1, ERR_NOT_FOUND, true, false, true },
+	{ "rados", 1, ERR_NOT_FOUND, true, false, true },
 	{ "tiered", 2, ERR_GONE, true, true, false },
 	{ "moved", 2, ERR_GONE, true, false, false },
 };

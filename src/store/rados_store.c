@@ -1,0 +1,373 @@
+#include "store/rados_store.h"
+
+#include "core/clock.h"
+#include "core/crc32.h"
+#include "store/rados_cluster.h"
+#include "store/rados_outcome.h"
+#include "store/retry.h"
+#include "store/turns.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OBJECT_MAX = 1 << 30 }; /* no larger one is taken in */
+
+struct rados_store {
+	struct object_store base;
+	struct rados_cluster *cluster;
+	struct turns *turns;
+	char group[FILE_ID_GROUP_MAX + 1];
+	int64_t timeout_ms;
+};
+
+/* The name of an object is the id. */
+static const char *name_of(const struct file_id *id, char out[FILE_ID_TEXT_MAX + 1])
+{
+	file_id_format(id, out);
+	return out;
+}
+
+static bool try_again(struct rados_store *store, struct retry *retry, struct err *err)
+{
+	return retry_again(retry, turns_health(store->turns, NULL) == 0, err);
+}
+
+/* Say what a result means.  A pool that is gone has no objects either, but nobody has deleted
+ * the pictures. */
+static int judge(struct rados_store *store, const char *what, const struct file_id *id, int result,
+	bool changes, struct err *err)
+{
+	enum err_code code = rados_outcome(result, changes);
+
+	if (code == ERR_NONE)
+		return 0;
+	if (code == ERR_NOT_FOUND && !rados_cluster_has_pool(store->cluster))
+		return err_set(err, ERR_NOT_ALLOWED, "the pool is gone");
+	return err_set(err, code, "%s %s: the cluster says: %s", what, id->name, strerror(-result));
+}
+
+/* ---- read ---- */
+
+/* Read one byte more than there should be, which would show.  `out` has the room. */
+static int read_once(struct rados_store *store, const struct file_id *id, int flags, uint8_t *out,
+	int64_t deadline_ms, struct err *err)
+{
+	char name[FILE_ID_TEXT_MAX + 1];
+	struct err failure = { 0 };
+	rados_read_op_t op;
+	size_t len = 0;
+	int result, of_read = 0;
+
+	if (turns_take(store->turns, deadline_ms, err) != 0)
+		return -1;
+	op = rados_create_read_op();
+	rados_read_op_read(op, 0, (size_t)id->size + 1, (char *)out, &len, &of_read);
+	result = rados_read_op_operate(
+		op, rados_cluster_pool(store->cluster), name_of(id, name), flags);
+	rados_release_read_op(op);
+	if (result >= 0)
+		result = of_read;
+	result = judge(store, "reading", id, result, false, &failure);
+	turns_end(store->turns, &failure);
+	if (result != 0) {
+		*err = failure;
+		return -1;
+	}
+	if (len != id->size)
+		return err_set(err, ERR_CORRUPT, "object %s has %zu bytes%s, its id says %" PRIu64,
+			name, len, len > id->size ? " or more" : "", id->size);
+	if (crc32_add(0, span_of(out, len)) != id->crc)
+		return err_set(
+			err, ERR_CORRUPT, "the content of object %s does not match its id", name);
+	return 0;
+}
+
+static int stat_object(
+	struct rados_store *store, const struct file_id *id, int64_t deadline_ms, struct err *err);
+
+/* What does not match, or cannot be read, is read once more, from any of its copies. */
+static int get_object(
+	struct rados_store *store, const struct file_id *id, struct buf *out, struct err *err)
+{
+	struct retry retry = retry_until(clock_mono_ms() + store->timeout_ms);
+	unsigned odd = 0;
+	struct buf content;
+	uint8_t *at;
+	int result;
+
+	if (id->size > out->limit - out->len || id->size > OBJECT_MAX)
+		return stat_object(store, id, retry.deadline_ms, err) != 0
+			       ? -1
+			       : err_set(err, ERR_TOO_LARGE, "%s is larger than is wanted here",
+					 id->name);
+	buf_init(&content, (size_t)id->size + 1);
+	at = buf_reserve(&content, (size_t)id->size + 1);
+	if (at == NULL) {
+		buf_fini(&content);
+		return err_set(err, ERR_INTERNAL, "memory has ended");
+	}
+	do
+		result = read_once(store, id, odd == 0 ? 0 : LIBRADOS_OPERATION_BALANCE_READS, at,
+			retry.deadline_ms, err);
+	while (result != 0 && (((err->code == ERR_CORRUPT || err->code == ERR_IO) && odd++ == 0) ||
+				      try_again(store, &retry, err)));
+	if (result == 0) {
+		buf_put(out, at, (size_t)id->size);
+		if (!buf_ok(out))
+			result = err_set(err, ERR_INTERNAL, "memory has ended");
+	}
+	buf_fini(&content);
+	return result;
+}
+
+static int stat_once(
+	struct rados_store *store, const struct file_id *id, int64_t deadline_ms, struct err *err)
+{
+	char name[FILE_ID_TEXT_MAX + 1];
+	struct err failure = { 0 };
+	uint64_t size = 0;
+	time_t changed;
+	int result;
+
+	if (turns_take(store->turns, deadline_ms, err) != 0)
+		return -1;
+	result = rados_stat(rados_cluster_pool(store->cluster), name_of(id, name), &size, &changed);
+	result = judge(store, "asking for", id, result, false, &failure);
+	turns_end(store->turns, &failure);
+	if (result != 0) {
+		*err = failure;
+		return -1;
+	}
+	if (size != id->size)
+		return err_set(err, ERR_CORRUPT,
+			"object %s has %" PRIu64 " bytes, its id says %" PRIu64, name, size,
+			id->size);
+	return 0;
+}
+
+static int stat_object(
+	struct rados_store *store, const struct file_id *id, int64_t deadline_ms, struct err *err)
+{
+	struct retry retry = retry_until(deadline_ms);
+	int result;
+
+	do
+		result = stat_once(store, id, deadline_ms, err);
+	while (result != 0 && try_again(store, &retry, err));
+	return result;
+}
+
+/* ---- write ---- */
+
+/* FULL_TRY: where there is no room it fails, and a remove is carried out; without it both
+ * would wait until there is. */
+static int operate(struct rados_store *store, const char *what, const struct file_id *id,
+	rados_write_op_t op, int64_t deadline_ms, struct err *err)
+{
+	char name[FILE_ID_TEXT_MAX + 1];
+	struct err failure = { 0 };
+	int result;
+
+	if (turns_take(store->turns, deadline_ms, err) != 0)
+		return -1;
+	result = rados_write_op_operate(op, rados_cluster_pool(store->cluster), name_of(id, name),
+		NULL, LIBRADOS_OPERATION_FULL_TRY);
+	result = judge(store, what, id, result, true, &failure);
+	turns_end(store->turns, &failure);
+	if (result != 0)
+		*err = failure;
+	return result;
+}
+
+static int put_once(struct rados_store *store, const struct file_id *id, struct span content,
+	int64_t deadline_ms, struct err *err)
+{
+	rados_write_op_t op = rados_create_write_op();
+	int result;
+
+	rados_write_op_create(op, LIBRADOS_CREATE_EXCLUSIVE, NULL);
+	rados_write_op_write_full(op, (const char *)content.data, content.len);
+	result = operate(store, "putting", id, op, deadline_ms, err);
+	rados_release_write_op(op);
+	return result;
+}
+
+static int remove_once(
+	struct rados_store *store, const struct file_id *id, int64_t deadline_ms, struct err *err)
+{
+	rados_write_op_t op = rados_create_write_op();
+	int result;
+
+	rados_write_op_remove(op);
+	result = operate(store, "removing", id, op, deadline_ms, err);
+	rados_release_write_op(op);
+	return result;
+}
+
+/* Something is there, after a try that may have been carried out: is it that one's? */
+static int compare(
+	struct rados_store *store, const struct file_id *id, struct span content, struct err *err)
+{
+	struct buf there;
+	int result;
+
+	buf_init(&there, content.len);
+	result = get_object(store, id, &there, err);
+	if (result == 0 && !span_equal(buf_span(&there), content))
+		result = err_set(err, ERR_EXISTS, "there is another %s", id->name);
+	else if (result != 0)
+		err->code = ERR_UNKNOWN;
+	buf_fini(&there);
+	return result;
+}
+
+/* ---- the store ---- */
+
+static int64_t deadline(const struct object_store *base, uint64_t len)
+{
+	(void)len;
+	return clock_mono_ms() + ((const struct rados_store *)base)->timeout_ms;
+}
+
+static int put(struct object_store *base, const struct file_id *id, struct span content,
+	int64_t deadline_ms, struct err *err)
+{
+	struct rados_store *store = (struct rados_store *)base;
+	struct retry retry = retry_until(deadline_ms);
+
+	while (put_once(store, id, content, deadline_ms, err) != 0) {
+		if (err->code == ERR_EXISTS)
+			return retry.perhaps_done ? compare(store, id, content, err) : -1;
+		if (!try_again(store, &retry, err))
+			return -1;
+	}
+	return 0;
+}
+
+static int remove_picture(
+	struct object_store *base, const struct file_id *id, int64_t deadline_ms, struct err *err)
+{
+	struct rados_store *store = (struct rados_store *)base;
+	struct retry retry = retry_until(deadline_ms);
+
+	while (remove_once(store, id, deadline_ms, err) != 0) {
+		if (err->code == ERR_NOT_FOUND)
+			return retry.perhaps_done ? 0 : -1;
+		if (!try_again(store, &retry, err))
+			return -1;
+	}
+	return 0;
+}
+
+static int get(
+	struct object_store *base, const struct file_id *id, struct buf *out, struct err *err)
+{
+	return get_object((struct rados_store *)base, id, out, err);
+}
+
+static int stat(
+	struct object_store *base, const struct file_id *id, int64_t deadline_ms, struct err *err)
+{
+	return stat_object((struct rados_store *)base, id, deadline_ms, err);
+}
+
+/* One name of the pool, which may be of another group. */
+static bool on_name(struct rados_store *store, const char *name, unsigned flags,
+	bool (*found)(void *context, const struct engine_found *found), void *context)
+{
+	struct engine_found one = { .what = ENGINE_FOUND_PICTURE };
+	size_t group_len = strlen(store->group);
+	struct buf content;
+
+	if (strncmp(name, store->group, group_len) != 0 || name[group_len] != '/')
+		return true;
+	if (!file_id_parse_name(span_str(store->group), span_str(name + group_len + 1), &one.id)) {
+		one.what = ENGINE_FOUND_CORRUPT;
+		err_set(&one.err, ERR_CORRUPT, "object %.200s has no id as its name", name);
+	} else if (flags & ENGINE_CHECK_CONTENT) {
+		buf_init(&content, (size_t)one.id.size);
+		if (get_object(store, &one.id, &content, &one.err) != 0)
+			one.what = ENGINE_FOUND_CORRUPT;
+		buf_fini(&content);
+		if (one.err.code == ERR_NOT_FOUND) /* it went meanwhile */
+			return true;
+	}
+	return found(context, &one);
+}
+
+static int walk(struct object_store *base, unsigned flags,
+	bool (*found)(void *context, const struct engine_found *found), void *context,
+	struct err *err)
+{
+	struct rados_store *store = (struct rados_store *)base;
+	rados_list_ctx_t list;
+	const char *name;
+	int result = rados_nobjects_list_open(rados_cluster_pool(store->cluster), &list);
+
+	if (result == 0) {
+		while ((result = rados_nobjects_list_next(list, &name, NULL, NULL)) == 0 &&
+			on_name(store, name, flags, found, context))
+			;
+		rados_nobjects_list_close(list);
+	}
+	if (result == 0 || (result == -ENOENT && rados_cluster_has_pool(store->cluster)))
+		return 0;
+	return err_set(err, result == -ENOENT ? ERR_NOT_ALLOWED : rados_outcome(result, false),
+		"the cluster lists no further: %s", strerror(-result));
+}
+
+static void space(struct object_store *base, uint64_t *total, uint64_t *free)
+{
+	struct rados_pool_space space = rados_cluster_space(((struct rados_store *)base)->cluster);
+
+	*total = space.total;
+	*free = space.free;
+}
+
+static int health(struct object_store *base, struct err *err)
+{
+	return turns_health(((struct rados_store *)base)->turns, err);
+}
+
+static void close_store(struct object_store *base)
+{
+	struct rados_store *store = (struct rados_store *)base;
+
+	rados_cluster_close(store->cluster);
+	turns_free(store->turns);
+	free(store);
+}
+
+static const struct object_store_ops ops = {
+	.deadline = deadline,
+	.put = put,
+	.get = get,
+	.stat = stat,
+	.remove = remove_picture,
+	.walk = walk,
+	.space = space,
+	.health = health,
+	.close = close_store,
+};
+
+struct object_store *rados_store_open(
+	const struct engine_rados_conf *conf, const char *group, struct err *err)
+{
+	struct rados_store *store = calloc(1, sizeof *store);
+
+	assert(store != NULL);
+	store->base.ops = &ops;
+	store->cluster = rados_cluster_open(conf, err);
+	if (store->cluster == NULL) {
+		free(store);
+		return NULL;
+	}
+	store->turns = turns_new(conf->in_flight, clock_mono_ms);
+	strcpy(store->group, group);
+	store->timeout_ms = conf->timeout_ms;
+	return &store->base;
+}
