@@ -1,25 +1,53 @@
-/* eraser.h - tombstones whose bytes are to be erased, when their time has come.
+/* eraser.h - the bytes under tombstones, and of pictures that have gone to a cold store, are
+ * erased when their time has come.
  *
- * Used by the writer's thread alone. */
+ * Giving blocks back can take a file system milliseconds each, so that it is done by a thread of
+ * its own, with a volume handle of its own: neither uploads nor deletes wait for it.  Headers are
+ * written by the writer alone; what has been erased is handed to it, to be noted.  Without
+ * a delay there is no thread, and the writer erases what it has added.
+ *
+ * What is not erased, because the program stops or because something fails, stays for
+ * the scrub to find. */
 #pragma once
 
 #include "store/volume.h"
 
+enum { ERASER_AT_ONCE = 64 };
+
 struct eraser;
 
-/* Where the eraser finds volumes: returns a reference, or NULL. */
-typedef struct volume *eraser_find(void *context, uint16_t number);
+struct erasure {
+	uint16_t number; /* of the volume */
+	uint32_t spot;   /* of the record */
+	int64_t due_ms;  /* the eraser's */
+};
 
-struct eraser *eraser_new(eraser_find *find, void *context); /* NULL: memory has ended */
-void eraser_free(struct eraser *eraser); /* what is not erased yet stays for the scrub */
+struct eraser_conf {
+	const struct volume_store *store; /* borrowed until eraser_close */
+	int64_t delay_ms;
+	void (*erased)(void *context); /* there is something for eraser_take; from the thread */
+	void *context;
+};
 
-/* Erase what the tombstone at block `spot` covers at `due_ms` (clock_mono_ms).  Due
- * times must not go backwards.  Each takes 16 bytes until then; of more than four
- * million some are left for the scrub. */
-void eraser_add(struct eraser *eraser, uint16_t number, uint32_t spot, int64_t due_ms);
+/* NULL with err. */
+struct eraser *eraser_open(const struct eraser_conf *conf, struct err *err);
 
-/* Milliseconds from `now_ms` until something is due; -1 if there is nothing. */
-int64_t eraser_wait_ms(const struct eraser *eraser, int64_t now_ms);
+/* Stop the thread, after what is being erased.  eraser_take still works. */
+void eraser_stop(struct eraser *eraser);
+void eraser_close(struct eraser *eraser); /* NULL is fine */
 
-/* Erase what is due, but only so much that puts need not wait for long. */
-void eraser_run(struct eraser *eraser, int64_t now_ms);
+/* Erase what the record at block `spot` of volume `number` covers, after the delay.  Its
+ * header, which lets that be, has been flushed.  Each takes 16 bytes until then; of more than
+ * four million some are left for the scrub. */
+void eraser_add(struct eraser *eraser, uint16_t number, uint32_t spot);
+
+/* Without a delay: erase what was added, ERASER_AT_ONCE at most.  False: there was nothing. */
+bool eraser_catch_up(struct eraser *eraser);
+
+/* What has been erased and flushed since the last time, to be noted in the headers.  Returns
+ * how many. */
+size_t eraser_take(struct eraser *eraser, struct erasure taken[ERASER_AT_ONCE]);
+
+/* Between these two nothing is erased: for whoever fills a record anew. */
+void eraser_hold(struct eraser *eraser);
+void eraser_release(struct eraser *eraser);

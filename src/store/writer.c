@@ -7,6 +7,7 @@
 #include "store/volume_change.h"
 #include "store/volume_list.h"
 #include "store/volume_shift.h"
+#include "store/write_queue.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -15,12 +16,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/prctl.h>
 
 enum {
-	BATCH_COUNT_MAX = 256,      /* puts, and removes, that share a flush */
-	BATCH_BYTES_MAX = 16 << 20, /* contents that share a flush; one may be larger */
-	PIECES = 3,                 /* of a record: header, content, padding with the end mark */
+	PIECES = 3, /* of a record: header, content, padding with the end mark */
 	PAD_MAX = RECORD_BLOCK + RECORD_END_LEN,
 };
 
@@ -52,25 +51,20 @@ struct writer {
 	pthread_t thread;
 	bool started;
 
-	pthread_mutex_t mutex;
-	pthread_cond_t wake;
-	struct engine_put *puts, **puts_end;
-	struct engine_remove *removes, **removes_end;
-	struct engine_shift *shifts, **shifts_end;
-	bool stop;
+	struct write_queue queue;
 
 	/* All below is the thread's alone. */
 	struct active active;
 	struct eraser *eraser;
 
-	struct staged staged[BATCH_COUNT_MAX];
+	struct staged staged[WRITE_COUNT_MAX];
 	size_t staged_count, staged_from; /* those from staged_from are not written yet */
 	struct volume *first_volume;      /* see batch_of */
 	uint64_t first_offset;
-	struct iovec iov[BATCH_COUNT_MAX * PIECES];
-	struct removed removed[BATCH_COUNT_MAX];
+	struct iovec iov[WRITE_COUNT_MAX * PIECES];
+	struct removed removed[WRITE_COUNT_MAX];
 	size_t removed_count;
-	struct shifted shifted[BATCH_COUNT_MAX];
+	struct shifted shifted[WRITE_COUNT_MAX];
 	size_t shifted_count;
 };
 
@@ -238,11 +232,6 @@ static int stage_put(struct writer *writer, struct engine_put *put)
 
 /* --- removes --- */
 
-static struct volume *find_for_eraser(void *context, uint16_t number)
-{
-	return find_volume(context, number, NULL);
-}
-
 static void stage_remove(struct writer *writer, struct engine_remove *remove)
 {
 	struct removed *removed = &writer->removed[writer->removed_count++];
@@ -329,8 +318,7 @@ static void finish_removes(struct writer *writer)
 			(remove->err.code == ERR_NONE ||
 				(remove->err.code == ERR_GONE &&
 					removed->record.kind == RECORD_DELETED)))
-			eraser_add(writer->eraser, removed->volume->number, removed->record.spot,
-				clock_mono_ms() + writer->conf.punch_delay_ms);
+			eraser_add(writer->eraser, removed->volume->number, removed->record.spot);
 		volume_unref(removed->volume);
 		remove->done(remove);
 	}
@@ -346,6 +334,40 @@ static void fail_put(struct writer *writer, struct engine_put *put)
 		return;
 	put->err = err;
 	put->done(put);
+}
+
+/* --- erasing --- */
+
+static void has_erased(void *context)
+{
+	struct writer *writer = context;
+
+	write_queue_poke(&writer->queue);
+}
+
+/* Note one record as erased, unless it has been filled anew. */
+static void note_one(struct writer *writer, const struct erasure *erasure)
+{
+	struct volume *volume = find_volume(writer, erasure->number, NULL);
+	uint64_t offset = (uint64_t)erasure->spot * RECORD_BLOCK;
+	uint8_t header[RECORD_HEADER_LEN];
+	struct record record;
+
+	if (volume != NULL && volume->flush_errno == 0 &&
+		volume_read(volume, offset, header, sizeof header, NULL) == sizeof header &&
+		record_decode(header, &volume->key, erasure->spot, &record) == RECORD_GOOD &&
+		record_is_to_erase(&record))
+		volume_set_erased(volume, &record, NULL);
+	volume_unref(volume);
+}
+
+static void note_erased(struct writer *writer)
+{
+	struct erasure erased[ERASER_AT_ONCE];
+	size_t count = eraser_take(writer->eraser, erased);
+
+	for (size_t i = 0; i < count; i++)
+		note_one(writer, &erased[i]);
 }
 
 /* --- shifts --- */
@@ -390,46 +412,62 @@ static void finish_shifts(struct writer *writer)
 			flush_error(shifted->volume, &shift->err);
 		shift->cold = shifted->record.cold;
 		if (shift->err.code == ERR_NONE && shift->cold == ENGINE_COLD_ONLY)
-			eraser_add(writer->eraser, shifted->volume->number, shifted->record.spot,
-				clock_mono_ms() + writer->conf.punch_delay_ms);
+			eraser_add(writer->eraser, shifted->volume->number, shifted->record.spot);
 		volume_unref(shifted->volume);
 		shift->done(shift);
 	}
 	writer->shifted_count = 0;
 }
 
-static void run_batch(struct writer *writer, struct engine_put *puts, struct engine_remove *removes,
-	struct engine_shift *shifts)
+/* Write what the batch says, all but what waits for the flush. */
+static void stage_batch(
+	struct writer *writer, const struct write_batch *batch, struct engine_put **failed)
 {
-	struct engine_put *failed = NULL, **failed_end = &failed;
-
-	for (struct engine_put *put = puts, *next; put != NULL; put = next) {
+	for (struct engine_put *put = batch->puts, *next; put != NULL; put = next) {
 		next = put->next;
 		put->err = (struct err){ 0 };
 		if (stage_put(writer, put) == 0)
 			continue;
 		put->next = NULL;
-		*failed_end = put;
-		failed_end = &put->next;
+		*failed = put;
+		failed = &put->next;
 	}
 	write_staged(writer);
-	for (struct engine_remove *remove = removes, *next; remove != NULL; remove = next) {
-		next = remove->next;
+	for (struct engine_remove *remove = batch->removes; remove != NULL; remove = remove->next) {
 		remove->err = (struct err){ 0 };
 		stage_remove(writer, remove);
 	}
-	for (struct engine_shift *shift = shifts, *next; shift != NULL; shift = next) {
-		next = shift->next;
+	if (batch->shifts == NULL)
+		return;
+	eraser_hold(writer->eraser); /* it may be about to erase what comes back */
+	note_erased(writer);
+	for (struct engine_shift *shift = batch->shifts; shift != NULL; shift = shift->next) {
 		shift->err = (struct err){ 0 };
 		stage_shift(writer, shift);
 	}
 	note_shifts(writer);
+	eraser_release(writer->eraser);
+}
+
+static void flush_batch(struct writer *writer, size_t count)
+{
+	int64_t start_us = clock_mono_us();
+
 	for (size_t i = 0; i < writer->staged_count; i++)
 		flush_if_dirty(writer->staged[i].volume);
 	for (size_t i = 0; i < writer->removed_count; i++)
 		flush_if_dirty(writer->removed[i].volume);
 	for (size_t i = 0; i < writer->shifted_count; i++)
 		flush_if_dirty(writer->shifted[i].volume);
+	write_queue_flushed(&writer->queue, count, clock_mono_us() - start_us);
+}
+
+static void run_batch(struct writer *writer, const struct write_batch *batch)
+{
+	struct engine_put *failed = NULL;
+
+	stage_batch(writer, batch, &failed);
+	flush_batch(writer, batch->count);
 	finish_puts(writer);
 	finish_removes(writer);
 	finish_shifts(writer);
@@ -441,133 +479,37 @@ static void run_batch(struct writer *writer, struct engine_put *puts, struct eng
 
 /* --- the thread --- */
 
-/* With the mutex held: wait until there is something to do. */
-static void wait_for_work(struct writer *writer)
-{
-	while (writer->puts == NULL && writer->removes == NULL && writer->shifts == NULL &&
-		!writer->stop) {
-		int64_t wait_ms = eraser_wait_ms(writer->eraser, clock_mono_ms());
-		struct timespec until;
-
-		if (wait_ms == 0)
-			return;
-		if (wait_ms < 0) {
-			pthread_cond_wait(&writer->wake, &writer->mutex);
-			continue;
-		}
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_sec += wait_ms / 1000;
-		until.tv_nsec += wait_ms % 1000 * 1000000;
-		if (until.tv_nsec >= 1000000000) {
-			until.tv_sec++;
-			until.tv_nsec -= 1000000000;
-		}
-		pthread_cond_timedwait(&writer->wake, &writer->mutex, &until);
-	}
-}
-
-/* With the mutex held: take the first puts, as many as share a flush. */
-static struct engine_put *take_puts(struct writer *writer)
-{
-	struct engine_put *first = writer->puts, **end = &writer->puts;
-	size_t count = 0, bytes = 0;
-
-	while (*end != NULL && count < BATCH_COUNT_MAX &&
-		(count == 0 || bytes + (*end)->content.len <= BATCH_BYTES_MAX)) {
-		count++;
-		bytes += (*end)->content.len;
-		end = &(*end)->next;
-	}
-	writer->puts = *end;
-	if (writer->puts == NULL)
-		writer->puts_end = &writer->puts;
-	if (count == 0)
-		return NULL;
-	*end = NULL;
-	return first;
-}
-
-static struct engine_remove *take_removes(struct writer *writer)
-{
-	struct engine_remove *first = writer->removes, **end = &writer->removes;
-
-	for (size_t count = 0; *end != NULL && count < BATCH_COUNT_MAX; count++)
-		end = &(*end)->next;
-	if (first == NULL)
-		return NULL;
-	writer->removes = *end;
-	if (writer->removes == NULL)
-		writer->removes_end = &writer->removes;
-	*end = NULL;
-	return first;
-}
-
-static struct engine_shift *take_shifts(struct writer *writer)
-{
-	struct engine_shift *first = writer->shifts, **end = &writer->shifts;
-
-	for (size_t count = 0; *end != NULL && count < BATCH_COUNT_MAX; count++)
-		end = &(*end)->next;
-	if (first == NULL)
-		return NULL;
-	writer->shifts = *end;
-	if (writer->shifts == NULL)
-		writer->shifts_end = &writer->shifts;
-	*end = NULL;
-	return first;
-}
-
 static void *run(void *arg)
 {
 	struct writer *writer = arg;
-	struct engine_put *puts;
-	struct engine_remove *removes;
-	struct engine_shift *shifts;
+	struct write_batch batch;
 
-	for (;;) {
-		pthread_mutex_lock(&writer->mutex);
-		wait_for_work(writer);
-		puts = take_puts(writer);
-		removes = take_removes(writer);
-		shifts = take_shifts(writer);
-		if (puts == NULL && removes == NULL && shifts == NULL && writer->stop) {
-			pthread_mutex_unlock(&writer->mutex);
-			return NULL;
-		}
-		pthread_mutex_unlock(&writer->mutex);
-		run_batch(writer, puts, removes, shifts);
-		eraser_run(writer->eraser, clock_mono_ms());
+	prctl(PR_SET_TIMERSLACK, 1UL); /* waits for company are shorter than the usual slack */
+	while (write_queue_take(&writer->queue, &batch)) {
+		if (batch.count > 0)
+			run_batch(writer, &batch);
+		note_erased(writer);
+		while (eraser_catch_up(writer->eraser))
+			note_erased(writer);
 	}
+	eraser_stop(writer->eraser);
+	note_erased(writer);
+	return NULL;
 }
 
 void writer_put(struct writer *writer, struct engine_put *put)
 {
-	put->next = NULL;
-	pthread_mutex_lock(&writer->mutex);
-	*writer->puts_end = put;
-	writer->puts_end = &put->next;
-	pthread_cond_signal(&writer->wake);
-	pthread_mutex_unlock(&writer->mutex);
+	write_queue_put(&writer->queue, put);
 }
 
 void writer_remove(struct writer *writer, struct engine_remove *remove)
 {
-	remove->next = NULL;
-	pthread_mutex_lock(&writer->mutex);
-	*writer->removes_end = remove;
-	writer->removes_end = &remove->next;
-	pthread_cond_signal(&writer->wake);
-	pthread_mutex_unlock(&writer->mutex);
+	write_queue_remove(&writer->queue, remove);
 }
 
 void writer_shift(struct writer *writer, struct engine_shift *shift)
 {
-	shift->next = NULL;
-	pthread_mutex_lock(&writer->mutex);
-	*writer->shifts_end = shift;
-	writer->shifts_end = &shift->next;
-	pthread_cond_signal(&writer->wake);
-	pthread_mutex_unlock(&writer->mutex);
+	write_queue_shift(&writer->queue, shift);
 }
 
 /* --- starting and stopping --- */
@@ -575,7 +517,7 @@ void writer_shift(struct writer *writer, struct engine_shift *shift)
 struct writer *writer_open(const struct writer_conf *conf, struct err *err)
 {
 	struct writer *writer = calloc(1, sizeof *writer);
-	pthread_condattr_t attr;
+	struct eraser_conf eraser;
 	sigset_t all, before;
 
 	if (writer == NULL) {
@@ -584,14 +526,7 @@ struct writer *writer_open(const struct writer_conf *conf, struct err *err)
 	}
 	writer->conf = *conf;
 	writer->lock_fd = -1;
-	writer->puts_end = &writer->puts;
-	writer->removes_end = &writer->removes;
-	writer->shifts_end = &writer->shifts;
-	pthread_mutex_init(&writer->mutex, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&writer->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	write_queue_init(&writer->queue);
 	writer->active = (struct active){
 		.store = conf->store,
 		.volume_size = conf->volume_size,
@@ -599,11 +534,15 @@ struct writer *writer_open(const struct writer_conf *conf, struct err *err)
 		.reserved_space = conf->reserved_space,
 		.now = conf->now,
 	};
-	writer->eraser = eraser_new(find_for_eraser, writer);
-	if (writer->eraser == NULL) {
-		err_set(err, ERR_INTERNAL, "memory has ended");
+	eraser = (struct eraser_conf){
+		.store = &writer->conf.store,
+		.delay_ms = conf->punch_delay_ms,
+		.erased = has_erased,
+		.context = writer,
+	};
+	writer->eraser = eraser_open(&eraser, err);
+	if (writer->eraser == NULL)
 		goto fail;
-	}
 	writer->lock_fd = volume_list_lock(conf->store.folder, err);
 	if (writer->lock_fd < 0 || active_open(&writer->active, err) != 0)
 		goto fail;
@@ -626,17 +565,13 @@ void writer_close(struct writer *writer)
 	if (writer == NULL)
 		return;
 	if (writer->started) {
-		pthread_mutex_lock(&writer->mutex);
-		writer->stop = true;
-		pthread_cond_signal(&writer->wake);
-		pthread_mutex_unlock(&writer->mutex);
+		write_queue_stop(&writer->queue);
 		pthread_join(writer->thread, NULL);
 	}
 	active_close(&writer->active);
-	eraser_free(writer->eraser);
+	eraser_close(writer->eraser);
 	if (writer->lock_fd >= 0)
 		disk->close(writer->lock_fd);
-	pthread_mutex_destroy(&writer->mutex);
-	pthread_cond_destroy(&writer->wake);
+	write_queue_fini(&writer->queue);
 	free(writer);
 }

@@ -2,11 +2,11 @@
  *
  * Requests are queued; the thread takes what is there, writes all of it, flushes once
  * and answers.  What arrives during a flush is the next batch: under load many
- * uploads share one flush without anybody having to wait for company.
+ * uploads share one flush; company.h says when a batch waits for more.
  *
  * Shifts (volume_shift.h) are done behind what came with them.  Tombstones are answered after
- * the same flush; the bytes under them are erased
- * `punch_delay_ms` later, because a web server may be sending them. */
+ * the same flush; the bytes under them are erased `punch_delay_ms` later (eraser.h), because
+ * a web server may be sending them. */
 #pragma once
 
 #include "store/engine.h"

@@ -1,59 +1,98 @@
-#include "store/eraser.h"
+/* test_eraser.c - the bytes of deleted pictures go when their time has come, in a thread. */
+#include "core/clock.h"
+#include "store/record.h"
+#include "store_kit.h"
+
 #include "unit.h"
 
-enum { MANY = 200000 };
+#include <sched.h>
+#include <stdlib.h>
 
-static uint32_t found;
+enum { PICTURES = 200, LEN = 9000, PATIENCE_MS = 20000 };
 
-/* Volumes are asked for in the order in which they were added. */
-static struct volume *find(void *context, uint16_t number)
+/* How many bytes of the picture's content are not zero. */
+static size_t bytes_left(const struct kit *kit, const struct file_id *id)
 {
-	(void)context;
-	assert_int_equal(number, (uint16_t)found);
-	found++;
-	return NULL;
+	uint8_t *bytes = malloc(LEN);
+	size_t left = 0;
+
+	kit_read(kit, id, (int64_t)id->random * RECORD_BLOCK + RECORD_HEADER_LEN, bytes, LEN);
+	for (size_t i = 0; i < LEN; i++)
+		left += bytes[i] != 0;
+	free(bytes);
+	return left;
 }
 
-static void add(struct eraser *eraser, uint32_t first, uint32_t end, int64_t due_ms)
+static void until_erased(const struct kit *kit, const struct file_id *id)
 {
-	for (uint32_t i = first; i < end; i++)
-		eraser_add(eraser, (uint16_t)i, i, due_ms);
-}
+	int64_t end_ms = clock_mono_ms() + PATIENCE_MS;
 
-static void run_until(struct eraser *eraser, uint32_t count, int64_t now_ms)
-{
-	for (uint32_t runs = 0; found < count; runs++) {
-		assert_true(runs < count);
-		eraser_run(eraser, now_ms);
+	while (bytes_left(kit, id) > 0) {
+		assert_true(clock_mono_ms() < end_ms);
+		sched_yield();
 	}
-	assert_int_equal(found, count);
 }
 
-TEST(forgets_nothing_however_many_wait)
+static void ignore(struct engine_remove *remove)
 {
-	struct eraser *eraser = eraser_new(find, NULL);
-
-	found = 0;
-	add(eraser, 0, 1500, 5);
-	run_until(eraser, 1024, 5);
-	add(eraser, 1500, MANY, 5); /* the ring has turned, and grows */
-	assert_int_equal(eraser_wait_ms(eraser, 4), 1);
-	run_until(eraser, MANY, 5);
-	assert_int_equal(eraser_wait_ms(eraser, 5), -1);
-	eraser_free(eraser);
+	(void)remove;
 }
 
-TEST(erases_nothing_before_its_time)
+TEST(deleted_bytes_are_erased_behind_the_delay_while_others_are_stored)
 {
-	struct eraser *eraser = eraser_new(find, NULL);
+	struct file_id ids[PICTURES];
+	struct kit kit;
 
-	found = 0;
-	add(eraser, 0, 3, 10);
-	add(eraser, 3, 5, 20);
-	eraser_run(eraser, 9);
-	assert_int_equal(found, 0);
-	eraser_run(eraser, 19);
-	assert_int_equal(found, 3);
-	assert_int_equal(eraser_wait_ms(eraser, 19), 1);
-	eraser_free(eraser);
+	kit_init(&kit, 1);
+	kit.conf.punch_delay_ms = 1;
+	kit_open(&kit, "volume");
+	for (unsigned i = 0; i < PICTURES; i++)
+		ids[i] = kit_put(&kit, LEN, i);
+	for (unsigned i = 0; i < PICTURES; i += 2)
+		assert_int_equal(kit_remove(&kit, &ids[i]), ERR_NONE);
+	for (unsigned i = 0; i < PICTURES; i += 2) {
+		until_erased(&kit, &ids[i]);
+		kit_expect(&kit, &ids[i + 1], LEN, i + 1);
+		assert_int_equal(kit_get_code(&kit, &ids[i]), ERR_GONE);
+	}
+	kit_close(&kit);
+}
+
+TEST(before_the_delay_the_bytes_stay_and_a_stop_does_not_wait_for_it)
+{
+	int64_t start_ms = clock_mono_ms();
+	struct file_id id;
+	struct kit kit;
+
+	kit_init(&kit, 1);
+	kit.conf.punch_delay_ms = 3600000;
+	kit_open(&kit, "volume");
+	id = kit_put(&kit, LEN, 1);
+	assert_int_equal(kit_remove(&kit, &id), ERR_NONE);
+	kit_close(&kit);
+	assert_true(bytes_left(&kit, &id) > LEN / 2);
+	assert_true(clock_mono_ms() - start_ms < PATIENCE_MS);
+}
+
+TEST(more_wait_than_there_is_room_for_at_first_and_none_is_forgotten)
+{
+	enum { MANY = 1200 };
+	struct file_id *ids = calloc(MANY, sizeof *ids);
+	struct engine_remove *removes = calloc(MANY, sizeof *removes);
+	struct kit kit;
+
+	kit_init(&kit, 1);
+	kit.conf.punch_delay_ms = 1500; /* all of them wait for their time together */
+	kit_open(&kit, "volume");
+	for (unsigned i = 0; i < MANY; i++)
+		ids[i] = kit_put(&kit, LEN, i);
+	for (unsigned i = 0; i < MANY; i++) {
+		removes[i] = (struct engine_remove){ .id = ids[i], .done = ignore };
+		engine_remove(kit.engine, &removes[i]);
+	}
+	for (unsigned i = 0; i < MANY; i++)
+		until_erased(&kit, &ids[i]);
+	kit_close(&kit);
+	free(removes);
+	free(ids);
 }
