@@ -60,6 +60,57 @@ int load_connect(const char *address)
 	return fd;
 }
 
+size_t load_receive(int fd, const char *address, void *to, size_t max)
+{
+	ssize_t got = recv(fd, to, max, 0);
+
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (got <= 0)
+		load_die("%s closed a connection", address);
+	return (size_t)got;
+}
+
+void load_loop_init(struct load_loop *loop, const char *address, int silence_ms)
+{
+	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
+	loop->address = address;
+	loop->silence_ms = silence_ms;
+}
+
+void load_loop_fini(struct load_loop *loop)
+{
+	close(loop->epoll);
+}
+
+static void control(struct load_loop *loop, int how, int fd, uint32_t events, void *conn)
+{
+	struct epoll_event event = { .events = events, .data.ptr = conn };
+
+	if (epoll_ctl(loop->epoll, how, fd, &event) != 0)
+		load_die("epoll: %s", strerror(errno));
+}
+
+void load_loop_add(struct load_loop *loop, int fd, uint32_t events, void *conn)
+{
+	control(loop, EPOLL_CTL_ADD, fd, events, conn);
+}
+
+void load_loop_change(struct load_loop *loop, int fd, uint32_t events, void *conn)
+{
+	control(loop, EPOLL_CTL_MOD, fd, events, conn);
+}
+
+int load_loop_wait(struct load_loop *loop)
+{
+	int ready = epoll_wait(loop->epoll, loop->events,
+		(int)(sizeof loop->events / sizeof loop->events[0]), loop->silence_ms);
+
+	if (ready == 0)
+		load_die("%s has been silent for %d ms", loop->address, loop->silence_ms);
+	return ready;
+}
+
 void load_times_add(struct load_times *times, int64_t start_us, int64_t end_us)
 {
 	int64_t took = end_us - start_us;

@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 
 /* Print "<program>: <sentence>" and exit with status 2. */
 _Noreturn void load_die(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -16,6 +17,25 @@ long load_number(const char *text, long min, long max);
 
 /* Connect to "a.b.c.d:port", waiting for it, and make the socket non-blocking. */
 int load_connect(const char *address);
+
+/* Up to `max` bytes that have come; 0 if none have yet.  A connection that ends is load_die. */
+size_t load_receive(int fd, const char *address, void *to, size_t max);
+
+/* The connections of a run, and what each of them waits for (EPOLLIN, EPOLLOUT). */
+struct load_loop {
+	int epoll;
+	const char *address;
+	int silence_ms; /* a server that answers nobody for so long is stuck: load_die */
+	struct epoll_event events[64];
+};
+
+void load_loop_init(struct load_loop *loop, const char *address, int silence_ms);
+void load_loop_fini(struct load_loop *loop);
+void load_loop_add(struct load_loop *loop, int fd, uint32_t events, void *conn);
+void load_loop_change(struct load_loop *loop, int fd, uint32_t events, void *conn);
+
+/* Wait; returns how many of `events` there are. */
+int load_loop_wait(struct load_loop *loop);
 
 /* Answer times of one run.  Zero it first. */
 struct load_times {

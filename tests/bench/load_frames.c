@@ -22,7 +22,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -150,15 +149,14 @@ static void check(struct conn *conn, const struct package *package, const uint8_
 
 static void on_readable(struct conn *conn)
 {
-	ssize_t got = recv(conn->fd, conn->in + conn->in_len, IN_MAX - conn->in_len, 0);
+	size_t got = load_receive(
+		conn->fd, address, conn->in + conn->in_len, IN_MAX - conn->in_len);
 	struct package package;
 	size_t at = 0;
 
-	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+	if (got == 0)
 		return;
-	if (got <= 0)
-		load_die("%s closed a connection", address);
-	conn->in_len += (size_t)got;
+	conn->in_len += got;
 	while (conn->in_len - at >= PACKAGE_HEADER_LEN) {
 		if (!package_header_decode(conn->in + at, ORDER_LITTLE, &package) ||
 			package.len > IN_MAX)
@@ -175,25 +173,20 @@ static void on_readable(struct conn *conn)
 
 static void run(struct conn *conns)
 {
-	struct epoll_event events[64];
-	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	struct load_loop loop;
 
+	load_loop_init(&loop, address, SILENCE_MS);
 	for (size_t i = 0; i < conn_count; i++) {
-		struct epoll_event event = { .events = EPOLLIN, .data.ptr = &conns[i] };
-
-		if (epoll_ctl(epoll, EPOLL_CTL_ADD, conns[i].fd, &event) != 0)
-			load_die("epoll: %s", strerror(errno));
+		load_loop_add(&loop, conns[i].fd, EPOLLIN, &conns[i]);
 		send_more(&conns[i]);
 	}
 	while (times.count < count) {
-		int ready = epoll_wait(epoll, events, 64, SILENCE_MS);
+		int ready = load_loop_wait(&loop);
 
-		if (ready == 0)
-			load_die("%s has been silent for %d ms", address, SILENCE_MS);
 		for (int i = 0; i < ready; i++)
-			on_readable(events[i].data.ptr);
+			on_readable(loop.events[i].data.ptr);
 	}
-	close(epoll);
+	load_loop_fini(&loop);
 }
 
 int main(int argc, char **argv)

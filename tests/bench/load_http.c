@@ -19,7 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -200,24 +199,19 @@ static bool on_readable(struct conn *conn)
 
 static void run(struct conn *conns, size_t count)
 {
-	struct epoll_event events[64];
-	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	struct load_loop loop;
 	size_t busy = 0;
 
+	load_loop_init(&loop, address, SILENCE_MS);
 	for (size_t i = 0; i < count; i++) {
-		struct epoll_event event = { .events = EPOLLIN, .data.ptr = &conns[i] };
-
-		if (epoll_ctl(epoll, EPOLL_CTL_ADD, conns[i].fd, &event) != 0)
-			load_die("epoll: %s", strerror(errno));
+		load_loop_add(&loop, conns[i].fd, EPOLLIN, &conns[i]);
 		busy += ask(&conns[i]);
 	}
 	while (busy > 0) {
-		int ready = epoll_wait(epoll, events, 64, SILENCE_MS);
+		int ready = load_loop_wait(&loop);
 
-		if (ready == 0)
-			load_die("%s has been silent for %d ms", address, SILENCE_MS);
 		for (int i = 0; i < ready; i++) {
-			struct conn *conn = events[i].data.ptr;
+			struct conn *conn = loop.events[i].data.ptr;
 
 			if (!on_readable(conn)) {
 				close(conn->fd);
@@ -225,7 +219,7 @@ static void run(struct conn *conns, size_t count)
 			}
 		}
 	}
-	close(epoll);
+	load_loop_fini(&loop);
 }
 
 int main(int argc, char **argv)

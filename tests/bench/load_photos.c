@@ -25,7 +25,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -141,14 +140,13 @@ static bool is_right(const struct conn *conn, struct span body)
 
 static void on_readable(struct conn *conn)
 {
-	ssize_t got = recv(conn->fd, conn->in + conn->in_len, sizeof conn->in - conn->in_len, 0);
+	size_t got = load_receive(
+		conn->fd, address, conn->in + conn->in_len, sizeof conn->in - conn->in_len);
 	struct package reply;
 
-	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+	if (got == 0)
 		return;
-	if (got <= 0)
-		load_die("%s closed a connection", address);
-	conn->in_len += (size_t)got;
+	conn->in_len += got;
 	if (conn->in_len < PACKAGE_HEADER_LEN)
 		return;
 	if (!package_header_decode(conn->in, ORDER_LITTLE, &reply) || reply.cmd != cmds[kind] ||
@@ -165,26 +163,21 @@ static void on_readable(struct conn *conn)
 
 static void run(struct conn *conns)
 {
-	struct epoll_event events[64];
-	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	struct load_loop loop;
 
+	load_loop_init(&loop, address, SILENCE_MS);
 	for (size_t i = 0; i < conn_count; i++) {
-		struct epoll_event event = { .events = EPOLLIN, .data.ptr = &conns[i] };
-
 		conns[i].fd = load_connect(address);
-		if (epoll_ctl(epoll, EPOLL_CTL_ADD, conns[i].fd, &event) != 0)
-			load_die("epoll: %s", strerror(errno));
+		load_loop_add(&loop, conns[i].fd, EPOLLIN, &conns[i]);
 		send_next(&conns[i]);
 	}
 	while (under_way > 0) {
-		int ready = epoll_wait(epoll, events, 64, SILENCE_MS);
+		int ready = load_loop_wait(&loop);
 
-		if (ready == 0)
-			load_die("%s has been silent for %d ms", address, SILENCE_MS);
 		for (int i = 0; i < ready; i++)
-			on_readable(events[i].data.ptr);
+			on_readable(loop.events[i].data.ptr);
 	}
-	close(epoll);
+	load_loop_fini(&loop);
 	for (size_t i = 0; i < conn_count; i++)
 		close(conns[i].fd);
 }

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -115,16 +114,9 @@ static bool send_more(const struct load_uploads *uploads, struct load_upload *up
 	return upload->sent == upload->head_len + upload->len + upload->tail_len;
 }
 
-static void watch(int epoll, int how, struct load_upload *upload, uint32_t events)
-{
-	struct epoll_event event = { .events = events, .data.ptr = upload };
-
-	if (epoll_ctl(epoll, how, upload->fd, &event) != 0)
-		load_die("epoll: %s", strerror(errno));
-}
-
 /* Begin the next upload, if there is one. */
-static void begin(struct load_uploads *uploads, int epoll, struct load_upload *upload, size_t index)
+static void begin(struct load_uploads *uploads, struct load_loop *loop, struct load_upload *upload,
+	size_t index)
 {
 	struct span picture[3];
 
@@ -144,20 +136,18 @@ static void begin(struct load_uploads *uploads, int epoll, struct load_upload *u
 	uploads->bytes += upload->len;
 	upload->start_us = clock_mono_us();
 	if (!send_more(uploads, upload))
-		watch(epoll, EPOLL_CTL_MOD, upload, EPOLLIN | EPOLLOUT);
+		load_loop_change(loop, upload->fd, EPOLLIN | EPOLLOUT, upload);
 }
 
 /* Bytes of an answer have come; true if it is complete. */
 static bool on_readable(struct load_uploads *uploads, struct load_upload *upload)
 {
-	ssize_t got = recv(upload->fd, upload->answer + upload->answer_len,
-		LOAD_ANSWER_MAX - 1 - upload->answer_len, 0);
+	size_t got = load_receive(upload->fd, uploads->address, upload->answer + upload->answer_len,
+		LOAD_ANSWER_MAX - 1 - upload->answer_len);
 
-	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+	if (got == 0)
 		return false;
-	if (got <= 0)
-		load_die("%s closed the connection in upload %zu", uploads->address, upload->index);
-	upload->answer_len += (size_t)got;
+	upload->answer_len += got;
 	upload->answer[upload->answer_len] = '\0';
 	if (!uploads->protocol.take(upload)) {
 		if (upload->answer_len == LOAD_ANSWER_MAX - 1)
@@ -168,23 +158,19 @@ static bool on_readable(struct load_uploads *uploads, struct load_upload *upload
 	return true;
 }
 
-static void serve(struct load_uploads *uploads, int epoll, size_t started)
+static void serve(struct load_uploads *uploads, struct load_loop *loop, size_t started)
 {
-	struct epoll_event events[64];
-
 	while (uploads->times.count < uploads->count) {
-		int ready = epoll_wait(epoll, events, 64, SILENCE_MS);
+		int ready = load_loop_wait(loop);
 
-		if (ready == 0)
-			load_die("%s has been silent for %d ms", uploads->address, SILENCE_MS);
 		for (int i = 0; i < ready; i++) {
-			struct load_upload *upload = events[i].data.ptr;
+			struct load_upload *upload = loop->events[i].data.ptr;
+			uint32_t what = loop->events[i].events;
 
-			if (events[i].events & EPOLLOUT && upload->busy &&
-				send_more(uploads, upload))
-				watch(epoll, EPOLL_CTL_MOD, upload, EPOLLIN);
-			if (events[i].events & ~(uint32_t)EPOLLOUT && on_readable(uploads, upload))
-				begin(uploads, epoll, upload, started++);
+			if (what & EPOLLOUT && upload->busy && send_more(uploads, upload))
+				load_loop_change(loop, upload->fd, EPOLLIN, upload);
+			if (what & ~(uint32_t)EPOLLOUT && on_readable(uploads, upload))
+				begin(uploads, loop, upload, started++);
 		}
 	}
 }
@@ -192,7 +178,7 @@ static void serve(struct load_uploads *uploads, int epoll, size_t started)
 void load_uploads_run(struct load_uploads *uploads)
 {
 	struct load_upload *all = calloc(uploads->connections, sizeof *all);
-	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	struct load_loop loop;
 
 	if (all == NULL)
 		load_die("out of memory");
@@ -200,15 +186,16 @@ void load_uploads_run(struct load_uploads *uploads)
 		load_die("the picture is shorter than %d bytes", LOAD_DRAWN_MAX);
 	if (uploads->stamp_at + LOAD_STAMP_LEN > uploads->picture_len)
 		load_die("the picture ends before the number");
+	load_loop_init(&loop, uploads->address, SILENCE_MS);
 	for (size_t i = 0; i < uploads->connections; i++)
 		all[i].fd = load_connect(uploads->address);
 	for (size_t i = 0; i < uploads->connections; i++) {
-		watch(epoll, EPOLL_CTL_ADD, &all[i], EPOLLIN);
-		begin(uploads, epoll, &all[i], i);
+		load_loop_add(&loop, all[i].fd, EPOLLIN, &all[i]);
+		begin(uploads, &loop, &all[i], i);
 	}
-	serve(uploads, epoll, uploads->connections);
+	serve(uploads, &loop, uploads->connections);
 	for (size_t i = 0; i < uploads->connections; i++)
 		close(all[i].fd);
-	close(epoll);
+	load_loop_fini(&loop);
 	free(all);
 }
