@@ -58,6 +58,16 @@ void buf_clear(struct buf *buf)
 	buf->failed = false;
 }
 
+void buf_trim(struct buf *buf, size_t keep)
+{
+	if (buf->cap > keep) {
+		free(buf->data);
+		buf->data = NULL;
+		buf->cap = 0;
+	}
+	buf_clear(buf);
+}
+
 uint8_t *buf_reserve(struct buf *buf, size_t more)
 {
 	size_t need, cap;

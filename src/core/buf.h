@@ -36,6 +36,7 @@ struct buf {
 void buf_init(struct buf *buf, size_t limit); /* allocates nothing yet */
 void buf_fini(struct buf *buf);               /* frees; a zeroed buf is fine */
 void buf_clear(struct buf *buf);              /* forgets bytes and failure, keeps the memory */
+void buf_trim(struct buf *buf, size_t keep);  /* the same, but more memory than `keep` is freed */
 
 /* Make room for `more` bytes behind `len` and return where they go, or NULL.
  * The caller fills them and adds what it used to `len`. */

@@ -47,20 +47,11 @@ void frame_conn_linger(struct frame_conn *conn)
 		frame_conn_start_reading(conn);
 }
 
-static void empty(struct buf *buf)
-{
-	if (buf->cap > OUT_KEEP) {
-		buf_fini(buf);
-		buf_init(buf, FRAME_OUT_MAX);
-	}
-	buf_clear(buf);
-}
-
 static void on_written(uv_write_t *write, int status)
 {
 	struct frame_conn *conn = write->data;
 
-	empty(&conn->writing);
+	buf_trim(&conn->writing, OUT_KEEP);
 	frame_conn_count_unsent(conn);
 	conn->write_deadline = 0;
 	if (status != 0)
@@ -102,7 +93,7 @@ void frame_conn_write(struct frame_conn *conn)
 		return;
 	}
 	if (sent == (int)all.len) {
-		empty(&conn->out);
+		buf_trim(&conn->out, OUT_KEEP);
 		frame_conn_count_unsent(conn);
 		return;
 	}

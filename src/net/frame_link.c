@@ -139,22 +139,11 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
 		return;
 	memmove(link->in.data, link->in.data + used, link->in.len - used);
 	link->in.len -= used;
-	if (link->in.len == 0 && link->in.cap > KEEP) {
-		buf_fini(&link->in);
-		buf_init(&link->in, OUT_MAX);
-	}
+	if (link->in.len == 0)
+		buf_trim(&link->in, KEEP);
 }
 
 /* ---- packages that go out ---- */
-
-static void empty(struct buf *buf)
-{
-	if (buf->cap > KEEP) {
-		buf_fini(buf);
-		buf_init(buf, OUT_MAX);
-	}
-	buf_clear(buf);
-}
 
 static void on_flush(uv_idle_t *flush);
 
@@ -168,7 +157,7 @@ static void on_written(uv_write_t *write, int status)
 {
 	struct frame_link *link = write->data;
 
-	empty(&link->writing);
+	buf_trim(&link->writing, KEEP);
 	if (status != 0)
 		end(link, uv_strerror(status));
 	else if (!link->closing && link->out.len > 0)
@@ -192,7 +181,7 @@ static void on_flush(uv_idle_t *flush)
 	}
 	link->sent += all.len;
 	if (sent == (int)all.len) {
-		empty(&link->out);
+		buf_trim(&link->out, KEEP);
 		return;
 	}
 	if (sent < 0)

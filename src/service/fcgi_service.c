@@ -312,17 +312,6 @@ static bool send_answer(struct worker *worker, const struct http_request *reques
 	return sent;
 }
 
-/* One large picture must not be remembered by every thread for ever. */
-static void give_back(struct buf *buf)
-{
-	size_t limit = buf->limit;
-
-	if (buf->cap <= KEEP_SIZE)
-		return;
-	buf_fini(buf);
-	buf_init(buf, limit);
-}
-
 static void serve_connection(struct worker *worker)
 {
 	bool keep = true;
@@ -340,8 +329,9 @@ static void serve_connection(struct worker *worker)
 			keep = false;
 		}
 		fcgi_reader_next(&worker->reader);
-		give_back(&worker->reader.body);
-		give_back(&worker->response.body);
+		/* One large picture must not be remembered by every thread for ever. */
+		buf_trim(&worker->reader.body, KEEP_SIZE);
+		buf_trim(&worker->response.body, KEEP_SIZE);
 	}
 }
 

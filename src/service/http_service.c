@@ -19,10 +19,10 @@
 #include <unistd.h>
 
 enum {
-	BACKLOG_KEEP = 64 << 10, /* a body's memory that is kept for the connection's next */
-	BODY_MAX = 4096,         /* of a request */
-	SLOWEST = 16,            /* bytes a millisecond */
-	STEP_MS = 1000,          /* how late a late connection may be noticed */
+	BODY_KEEP = 64 << 10, /* a body's memory that is kept for the connection's next */
+	BODY_MAX = 4096,      /* of a request */
+	SLOWEST = 16,         /* bytes a millisecond */
+	STEP_MS = 1000,       /* how late a late connection may be noticed */
 	DRAIN_MS = 3000,
 	DRAIN_STEP_MS = 10,
 };
@@ -135,17 +135,12 @@ static void on_finished(void *context, struct MHD_Connection *connection, void *
 {
 	struct http_service *service = context;
 	struct visit *visit = *request_context;
-	struct buf *body;
 
 	(void)connection;
 	(void)how;
 	if (visit == NULL)
 		return;
-	body = &visit->response.body;
-	if (body->cap > BACKLOG_KEEP) {
-		buf_fini(body);
-		buf_init(body, service->conf.max_response);
-	}
+	buf_trim(&visit->response.body, BODY_KEEP);
 	atomic_fetch_sub(&service->held, visit->held);
 	visit->held = 0;
 	visit->stage = BETWEEN;
@@ -280,8 +275,7 @@ static void check_answer(struct visit *visit)
 		return;
 	atomic_fetch_sub(&service->held, visit->held);
 	visit->held = 0;
-	buf_fini(&response->body);
-	buf_init(&response->body, service->conf.max_response);
+	buf_trim(&response->body, 0);
 	refuse(response, ERR_BUSY, err_meaning(ERR_BUSY));
 }
 

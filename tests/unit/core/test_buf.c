@@ -82,6 +82,27 @@ TEST(refuses_a_text_longer_than_its_field)
 	buf_fini(&buf);
 }
 
+TEST(gives_memory_back_that_is_more_than_is_to_be_kept)
+{
+	struct buf buf;
+	size_t cap;
+
+	buf_init(&buf, 1 << 20);
+	buf_put_str(&buf, "some bytes");
+	cap = buf.cap;
+	buf_trim(&buf, cap);
+	assert_int_equal(buf.len, 0);
+	assert_int_equal(buf.cap, cap);
+	buf_put_field(&buf, "long", 2); /* fails */
+	buf_trim(&buf, cap - 1);
+	assert_int_equal(buf.cap, 0);
+	assert_null(buf.data);
+	buf_put_str(&buf, "more");
+	assert_true(buf_ok(&buf)); /* up to the same limit */
+	assert_true(span_is(buf_span(&buf), "more"));
+	buf_fini(&buf);
+}
+
 TEST(prints_within_its_limit)
 {
 	struct buf buf;
