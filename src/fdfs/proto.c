@@ -75,11 +75,25 @@ void fdfs_put_file_request(struct buf *out, const struct fdfs_file_request *requ
 	buf_put_span(out, request->name);
 }
 
+struct span fdfs_cut_name(struct span name)
+{
+	const uint8_t *end = name.len == 0 ? NULL : memchr(name.data, '\0', name.len);
+
+	return end == NULL ? name : span_of(name.data, (size_t)(end - name.data));
+}
+
+static bool get_name(struct cursor *in, uint64_t len, struct span *name)
+{
+	if (!cursor_ok(in) || len > cursor_left(in))
+		return false;
+	*name = fdfs_cut_name(cursor_get_span(in, (size_t)len));
+	return name->len >= 1 && name->len <= FILE_ID_NAME_MAX;
+}
+
 static bool get_file(struct cursor *in, struct fdfs_file_request *request)
 {
 	cursor_get_field(in, request->group, FDFS_GROUP_WIDTH);
-	request->name = cursor_get_span(in, cursor_left(in));
-	return cursor_end(in) && request->name.len >= 1 && request->name.len <= FILE_ID_NAME_MAX;
+	return get_name(in, cursor_left(in), &request->name) && cursor_end(in);
 }
 
 bool fdfs_get_file_request(struct span body, struct fdfs_file_request *request)
@@ -123,14 +137,6 @@ bool fdfs_get_download_request(struct span body, struct fdfs_download_request *r
 	request->offset = (int64_t)cursor_get_be64(&in);
 	request->bytes = (int64_t)cursor_get_be64(&in);
 	return get_file(&in, &request->file);
-}
-
-static bool get_name(struct cursor *in, uint64_t len, struct span *name)
-{
-	if (len < 1 || len > FILE_ID_NAME_MAX)
-		return false;
-	*name = cursor_get_span(in, (size_t)len);
-	return cursor_ok(in);
 }
 
 void fdfs_put_slave_head(struct buf *out, const struct fdfs_slave_request *request)

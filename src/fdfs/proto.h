@@ -148,11 +148,16 @@ void fdfs_put_list_request(struct buf *out, const struct fdfs_list_request *requ
 bool fdfs_get_list_request(struct span body, struct fdfs_list_request *request);
 
 /* One file (102, 103, 105, 12, 15, 22): c16 group, then the name to the end.  `name` is
- * borrowed from the body.  Any name of 1 to 127 bytes is read. */
+ * borrowed from the body.  Any name of 1 to 127 bytes is read.
+ *
+ * A name in a request ends before its first NUL, here and in all that follow: there are
+ * clients that send one along, and some the rest of their buffer. */
 struct fdfs_file_request {
 	char group[FDFS_GROUP_WIDTH + 1];
 	struct span name;
 };
+
+struct span fdfs_cut_name(struct span name);
 
 void fdfs_put_file_request(struct buf *out, const struct fdfs_file_request *request);
 bool fdfs_get_file_request(struct span body, struct fdfs_file_request *request);

@@ -57,6 +57,9 @@ static int find(struct info *info)
 	if (storage_find(info->storage, &info->id, &found, &info->err) != 0)
 		return -1;
 	info->stat = found.stat;
+	/* That of a slave is at hand, but who says that it is not wanted is told 0 by FastDFS. */
+	if ((flags & FDFS_FLAG_NO_CRC) != 0 && info->id.kind == FILE_ID_SLAVE)
+		info->stat.crc = 0;
 	if (!found.is_appender || (flags & FDFS_FLAG_NO_CRC) != 0)
 		return 0;
 	return names_crc(storage_names(info->storage, &info->id), info->id.name, &info->stat.crc,
@@ -87,14 +90,10 @@ static void worked(void *context)
 void storage_info(struct storage *storage, struct net_request *request)
 {
 	struct info *info = calloc(1, sizeof *info);
-	struct span body = request->body;
 
 	assert(info != NULL);
 	*info = (struct info){ .storage = storage, .request = request };
-	/* Some clients send the name's NUL along, and FastDFS does not mind. */
-	if (body.len > 0 && body.data[body.len - 1] == '\0')
-		body.len--;
-	if (storage_read_file(&storage->limits, body, &info->id, &info->err) != 0) {
+	if (storage_read_file(&storage->limits, request->body, &info->id, &info->err) != 0) {
 		finish(info);
 		return;
 	}

@@ -286,7 +286,7 @@ int storage_read_names(
 
 enum { SET_HEAD = 8 + 8 + 1 + FDFS_GROUP_WIDTH }; /* of FDFS_SET_METADATA, before the name */
 
-/* Where the name starts, and how long it is. */
+/* Where the name starts, and how long its place is. */
 static bool name_place(uint8_t cmd, struct span body, size_t *at, size_t *len)
 {
 	switch (cmd) {
@@ -310,8 +310,6 @@ static bool name_place(uint8_t cmd, struct span body, size_t *at, size_t *len)
 	if (body.len <= *at)
 		return false;
 	*len = body.len - *at;
-	if (cmd == FDFS_FILE_INFO && body.data[body.len - 1] == '\0')
-		--*len;
 	return true;
 }
 
@@ -327,7 +325,7 @@ bool storage_named(
 	in = cursor_of(span_of(body.data + at - FDFS_GROUP_WIDTH, FDFS_GROUP_WIDTH));
 	cursor_get_field(&in, group, FDFS_GROUP_WIDTH);
 	return strcmp(group, limits->group) == 0 &&
-	       file_id_parse_name(span_str(group), span_of(body.data + at, len), id);
+	       file_id_parse_name(span_str(group), fdfs_cut_name(span_of(body.data + at, len)), id);
 }
 
 bool storage_rename(uint8_t cmd, struct span *body, size_t room, struct span name)

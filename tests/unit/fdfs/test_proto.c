@@ -109,6 +109,24 @@ TEST(a_file_is_a_group_and_a_name)
 	assert_false(fdfs_get_file_request(span_of(out.data, 15), &again));
 }
 
+TEST(a_name_ends_before_its_first_nul)
+{
+	static const char bytes[] = "g01\0stale-bytes-M00/a\0\0b";
+	struct fdfs_file_request file;
+	struct fdfs_change_request change;
+	uint8_t body[16 + 8 + 200] = { [7] = 200, [15] = 3 };
+
+	assert_true(fdfs_get_file_request(span_of(bytes, sizeof bytes - 1), &file));
+	assert_string_equal(file.group, "g01");
+	assert_true(span_is(file.name, "M00/a"));
+	assert_false(fdfs_get_file_request(span_of(bytes, 16), &file));
+	assert_false(fdfs_get_file_request(span_of("g01\0............\0M00", 20), &file));
+	memcpy(body + 16, "M00/b", 5);
+	assert_true(fdfs_get_change_request(FDFS_APPEND, span_of(body, 16 + 200 + 3), &change));
+	assert_true(span_is(change.name, "M00/b") && change.content.len == 3);
+	assert_false(fdfs_get_change_request(FDFS_APPEND, span_of(body, 16 + 200 + 2), &change));
+}
+
 TEST(names_over_127_bytes_are_refused)
 {
 	struct fdfs_file_request file;
