@@ -116,8 +116,24 @@ static void add_storage(
 {
 	for (size_t i = 0; i < storage->store_path.count; i++)
 		add(paths, storage->store_path.items[i], access);
-	if (storage->s3_ca[0] != '\0')
+}
+
+/* What a storage needs of a service or cluster that is configured, whatever its engine. */
+static void add_shared(struct paths *paths, const struct settings *settings,
+	const struct storage_settings *storage)
+{
+	bool s3 = storage->s3_bucket[0] != '\0', rados = storage->rados_pool[0] != '\0';
+
+	if (s3) {
+		add(paths, settings->secret_dir, CONFINE_READ);
 		add_folder_of(paths, storage->s3_ca, CONFINE_READ);
+	}
+	if (rados) {
+		add_folder_of(paths, storage->rados_conf, CONFINE_READ);
+		add_folder_of(paths, storage->rados_keyring, CONFINE_READ);
+	}
+	if (s3 || rados)
+		add_folder(paths, storage->journal);
 }
 
 static void add_storages(
@@ -131,8 +147,7 @@ static void add_storages(
 		if ((reach & REACH_STORE) == 0 || strcmp(storage->name, instance) != 0)
 			continue;
 		add_storage(paths, storage, CONFINE_WRITE);
-		if (storage->engine == STORAGE_ENGINE_S3)
-			add(paths, settings->secret_dir, CONFINE_READ);
+		add_shared(paths, settings, storage);
 		add_socket(paths, storage->listen);
 		add_socket(paths, storage->http_listen);
 	}

@@ -9,9 +9,10 @@
 #include "service/service.h"
 
 enum reach {
-	REACH_NETWORK = 1 << 0,        /* makes TCP connections */
-	REACH_STORE = 1 << 1,          /* writes the store paths of its own [storage]; of one in
-					  S3: reads secret_dir */
+	REACH_NETWORK = 1 << 0, /* makes TCP connections */
+	REACH_STORE =
+		1 << 1, /* writes the store paths of its own [storage]; of a shared one its journal,
+			   and reads secret_dir or the cluster's configuration and key */
 	REACH_STORES = 1 << 2,         /* reads the store paths of this machine */
 	REACH_SECRETS = 1 << 3,        /* reads secret_dir */
 	REACH_CUTS = 1 << 4,           /* writes the folder of cut_svr.made */
