@@ -52,10 +52,10 @@ static int ask(const struct rados_cluster *cluster, json_t *command, struct span
 	text = json_dumps(command, JSON_COMPACT);
 	json_decref(command);
 	assert(text != NULL);
-	result = rados_mon_command(cluster->handle, (const char *[]){ text }, 1, "", 0, &answer,
+	result = rados_lib.mon_command(cluster->handle, (const char *[]){ text }, 1, "", 0, &answer,
 		&len, &words, &words_len);
 	free(text);
-	rados_buffer_free(words);
+	rados_lib.buffer_free(words);
 	*out = span_of(answer, answer == NULL ? 0 : len);
 	return result;
 }
@@ -81,7 +81,7 @@ static int pool_number(
 			var, cluster->pool_name, strerror(-result));
 	else
 		result = rados_pool_read_number(answer, var, out, err);
-	rados_buffer_free((char *)answer.data);
+	rados_lib.buffer_free((char *)answer.data);
 	return result < 0 ? -1 : 0;
 }
 
@@ -101,7 +101,7 @@ static int profile_k(
 			profile, strerror(-result));
 	else
 		result = rados_pool_read_number(answer, "k", out, err);
-	rados_buffer_free((char *)answer.data);
+	rados_lib.buffer_free((char *)answer.data);
 	return result < 0 ? -1 : 0;
 }
 
@@ -120,7 +120,7 @@ static int check_copies(
 	/* EACCES: it has none, being replicated */
 	coded = ask_pool(cluster, "erasure_code_profile", &answer) == 0 &&
 		rados_pool_read_text(answer, "erasure_code_profile", profile, PROFILE_MAX);
-	rados_buffer_free((char *)answer.data);
+	rados_lib.buffer_free((char *)answer.data);
 	if (coded && profile_k(cluster, profile, &copies.needed, err) != 0)
 		return -1;
 	if (rados_pool_check(cluster->pool_name, &copies, &few) == 0)
@@ -150,7 +150,7 @@ static void look_at_space(struct rados_cluster *cluster)
 		cluster->space = space;
 		pthread_mutex_unlock(&cluster->mutex);
 	}
-	rados_buffer_free((char *)answer.data);
+	rados_lib.buffer_free((char *)answer.data);
 }
 
 static void *look(void *arg)
@@ -188,7 +188,7 @@ struct rados_pool_space rados_cluster_space(struct rados_cluster *cluster)
 static int set(
 	struct rados_cluster *cluster, const char *option, const char *value, struct err *err)
 {
-	int result = rados_conf_set(cluster->handle, option, value);
+	int result = rados_lib.conf_set(cluster->handle, option, value);
 
 	if (result < 0)
 		return err_set(err, ERR_CONFIG, "librados refuses %s = %s: %s", option, value,
@@ -251,35 +251,35 @@ static int connect_failed(const struct engine_rados_conf *conf, int result, stru
 static int connect_to(
 	struct rados_cluster *cluster, const struct engine_rados_conf *conf, struct err *err)
 {
-	int result = rados_create2(&cluster->handle, "ceph", conf->user, 0);
+	int result = rados_lib.create2(&cluster->handle, "ceph", conf->user, 0);
 
 	if (result < 0) {
 		cluster->handle = NULL;
 		return err_set(err, ERR_CONFIG, "'%.60s' is no user of a Ceph cluster: %s",
 			conf->user, strerror(-result));
 	}
-	result = rados_conf_read_file(cluster->handle, conf->conf_file);
+	result = rados_lib.conf_read_file(cluster->handle, conf->conf_file);
 	if (result < 0)
 		return err_set(err, ERR_CONFIG, "%.180s cannot be read as a ceph.conf: %s",
 			conf->conf_file, strerror(-result));
 	if (set_options(cluster, conf, err) != 0)
 		return -1;
-	result = rados_connect(cluster->handle);
+	result = rados_lib.connect(cluster->handle);
 	return result < 0 ? connect_failed(conf, result, err) : 0;
 }
 
 static int open_pool(
 	struct rados_cluster *cluster, const struct engine_rados_conf *conf, struct err *err)
 {
-	int result = rados_ioctx_create(cluster->handle, conf->pool, &cluster->pool);
+	int result = rados_lib.ioctx_create(cluster->handle, conf->pool, &cluster->pool);
 
 	if (result < 0) {
 		cluster->pool = NULL;
 		return err_set(err, result == -ENOENT ? ERR_CONFIG : ERR_UNREACHABLE,
 			"pool %s does not open: %s", conf->pool, strerror(-result));
 	}
-	cluster->pool_id = rados_ioctx_get_id(cluster->pool);
-	rados_ioctx_set_namespace(cluster->pool, conf->name_space);
+	cluster->pool_id = rados_lib.ioctx_get_id(cluster->pool);
+	rados_lib.ioctx_set_namespace(cluster->pool, conf->name_space);
 	return check_copies(cluster, conf, err);
 }
 
@@ -292,6 +292,8 @@ struct rados_cluster *rados_cluster_open(const struct engine_rados_conf *conf, s
 		err_set(err, ERR_CONFIG, "'%.60s' is no name of a pool", conf->pool);
 		return NULL;
 	}
+	if (rados_lib_load(err) != 0)
+		return NULL;
 	if (check_file("ceph.conf", conf->conf_file, err) != 0 ||
 		(conf->keyring[0] != '\0' && check_file("keyring", conf->keyring, err) != 0))
 		return NULL;
@@ -322,9 +324,9 @@ void rados_cluster_close(struct rados_cluster *cluster)
 		pthread_join(cluster->look_thread, NULL);
 	}
 	if (cluster->pool != NULL)
-		rados_ioctx_destroy(cluster->pool);
+		rados_lib.ioctx_destroy(cluster->pool);
 	if (cluster->handle != NULL)
-		rados_shutdown(cluster->handle);
+		rados_lib.shutdown(cluster->handle);
 	pthread_mutex_destroy(&cluster->mutex);
 	pthread_cond_destroy(&cluster->wake);
 	free(cluster);
@@ -339,5 +341,6 @@ bool rados_cluster_has_pool(const struct rados_cluster *cluster)
 {
 	char name[POOL_NAME_MAX + 1];
 
-	return rados_pool_reverse_lookup(cluster->handle, cluster->pool_id, name, sizeof name) >= 0;
+	return rados_lib.pool_reverse_lookup(
+		       cluster->handle, cluster->pool_id, name, sizeof name) >= 0;
 }

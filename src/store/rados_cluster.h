@@ -3,9 +3,8 @@
 #pragma once
 
 #include "store/engine_rados.h"
+#include "store/rados_lib.h"
 #include "store/rados_pool.h"
-
-#include <rados/librados.h>
 
 struct rados_cluster;
 

@@ -64,11 +64,11 @@ static int read_once(struct rados_store *store, const struct file_id *id, int fl
 
 	if (turns_take(store->turns, deadline_ms, err) != 0)
 		return -1;
-	op = rados_create_read_op();
-	rados_read_op_read(op, 0, (size_t)id->size + 1, (char *)out, &len, &of_read);
-	result = rados_read_op_operate(
+	op = rados_lib.create_read_op();
+	rados_lib.read_op_read(op, 0, (size_t)id->size + 1, (char *)out, &len, &of_read);
+	result = rados_lib.read_op_operate(
 		op, rados_cluster_pool(store->cluster), name_of(id, name), flags);
-	rados_release_read_op(op);
+	rados_lib.release_read_op(op);
 	if (result >= 0)
 		result = of_read;
 	result = judge(store, "reading", id, result, false, &failure);
@@ -135,7 +135,8 @@ static int stat_once(
 
 	if (turns_take(store->turns, deadline_ms, err) != 0)
 		return -1;
-	result = rados_stat(rados_cluster_pool(store->cluster), name_of(id, name), &size, &changed);
+	result = rados_lib.stat(
+		rados_cluster_pool(store->cluster), name_of(id, name), &size, &changed);
 	result = judge(store, "asking for", id, result, false, &failure);
 	turns_end(store->turns, &failure);
 	if (result != 0) {
@@ -174,8 +175,8 @@ static int operate(struct rados_store *store, const char *what, const struct fil
 
 	if (turns_take(store->turns, deadline_ms, err) != 0)
 		return -1;
-	result = rados_write_op_operate(op, rados_cluster_pool(store->cluster), name_of(id, name),
-		NULL, LIBRADOS_OPERATION_FULL_TRY);
+	result = rados_lib.write_op_operate(op, rados_cluster_pool(store->cluster),
+		name_of(id, name), NULL, LIBRADOS_OPERATION_FULL_TRY);
 	result = judge(store, what, id, result, true, &failure);
 	turns_end(store->turns, &failure);
 	if (result != 0)
@@ -186,25 +187,25 @@ static int operate(struct rados_store *store, const char *what, const struct fil
 static int put_once(struct rados_store *store, const struct file_id *id, struct span content,
 	int64_t deadline_ms, struct err *err)
 {
-	rados_write_op_t op = rados_create_write_op();
+	rados_write_op_t op = rados_lib.create_write_op();
 	int result;
 
-	rados_write_op_create(op, LIBRADOS_CREATE_EXCLUSIVE, NULL);
-	rados_write_op_write_full(op, (const char *)content.data, content.len);
+	rados_lib.write_op_create(op, LIBRADOS_CREATE_EXCLUSIVE, NULL);
+	rados_lib.write_op_write_full(op, (const char *)content.data, content.len);
 	result = operate(store, "putting", id, op, deadline_ms, err);
-	rados_release_write_op(op);
+	rados_lib.release_write_op(op);
 	return result;
 }
 
 static int remove_once(
 	struct rados_store *store, const struct file_id *id, int64_t deadline_ms, struct err *err)
 {
-	rados_write_op_t op = rados_create_write_op();
+	rados_write_op_t op = rados_lib.create_write_op();
 	int result;
 
-	rados_write_op_remove(op);
+	rados_lib.write_op_remove(op);
 	result = operate(store, "removing", id, op, deadline_ms, err);
-	rados_release_write_op(op);
+	rados_lib.release_write_op(op);
 	return result;
 }
 
@@ -306,13 +307,13 @@ static int walk(struct object_store *base, unsigned flags,
 	struct rados_store *store = (struct rados_store *)base;
 	rados_list_ctx_t list;
 	const char *name;
-	int result = rados_nobjects_list_open(rados_cluster_pool(store->cluster), &list);
+	int result = rados_lib.nobjects_list_open(rados_cluster_pool(store->cluster), &list);
 
 	if (result == 0) {
-		while ((result = rados_nobjects_list_next(list, &name, NULL, NULL)) == 0 &&
+		while ((result = rados_lib.nobjects_list_next(list, &name, NULL, NULL)) == 0 &&
 			on_name(store, name, flags, found, context))
 			;
-		rados_nobjects_list_close(list);
+		rados_lib.nobjects_list_close(list);
 	}
 	if (result == 0 || (result == -ENOENT && rados_cluster_has_pool(store->cluster)))
 		return 0;

@@ -3,7 +3,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+/* Found by name, as librados is. */
+#pragma GCC visibility push(default)
 #include <rados/librados.h>
+#pragma GCC visibility pop
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
