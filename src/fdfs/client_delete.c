@@ -128,6 +128,8 @@ int fdfs_delete(struct fdfs_client *client, const struct file_id *id, struct fdf
 
 	if (err == NULL)
 		err = &local;
+	if (how != NULL)
+		*how = (struct fdfs_deleted){ 0 }; /* of a group that is not there, say */
 	if (fdfs_storages(client, id->group, &storages, &count, err) < 0)
 		return -1;
 	source = find_source(storages, count, id);

@@ -113,6 +113,20 @@ TEST(a_group_without_a_storage_that_is_up_says_nothing)
 	expect_delete(ERR_UNREACHABLE, (struct group){ .forgotten = true, .replica = OFFLINE });
 }
 
+TEST(in_a_group_that_nobody_knows_there_is_nothing_and_nobody_down)
+{
+	const struct file_id id = taken_in_at_the_source();
+
+	play_status(&stage.tracker, ENOENT);
+	stage_meet(&stage, 5000);
+	memset(&how, 0xff, sizeof how);
+	assert_int_equal(fdfs_delete(stage.client, &id, &how, &stage.err), -1);
+	assert_int_equal(stage.err.code, ERR_NOT_FOUND);
+	assert_int_equal(how.down, 0);
+	assert_false(how.source_left);
+	stage_down(&stage);
+}
+
 TEST(a_delete_on_a_connection_that_was_closed_is_not_repeated)
 {
 	const struct group group = { ACTIVE, LEFT };
