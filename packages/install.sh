@@ -58,6 +58,9 @@ for package in "$@"; do
 	lighttpd) services+=(lighttpd) ;;
 	postgresql) services+=(postgresql) ;;
 	redis-server) services+=(redis-server) ;;
+	ceph-mon) services+=(ceph-mon.target ceph-crash) ;;
+	ceph-mgr | ceph-osd) services+=("$package.target") ;;
+	radosgw) services+=(ceph-radosgw.target) ;;
 	nginx) services+=(nginx) ;;
 	haproxy) services+=(haproxy) ;;
 	esac

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <pthread.h>
@@ -223,9 +224,12 @@ static int set_options(
 /* What librados would tell with a bare number. */
 static int check_file(const char *what, const char *file, struct err *err)
 {
-	if (access(file, R_OK) == 0)
-		return 0;
-	return err_set(err, ERR_CONFIG, "%s %.180s: %s", what, file, strerror(errno));
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_set(err, ERR_CONFIG, "%s %.180s: %s", what, file, strerror(errno));
+	close(fd);
+	return 0;
 }
 
 static int connect_failed(const struct engine_rados_conf *conf, int result, struct err *err)

@@ -3,6 +3,7 @@ import os
 
 import pytest
 
+import ceph as ceph_cluster
 import injected_calls
 from installation import Installation
 
@@ -12,6 +13,8 @@ NEEDS = {
     "real_fastdfs": (bool(os.environ.get("PICSTORE_TEST_FASTDFS")),
                      "PICSTORE_TEST_FASTDFS=host:port names a tracker of a FastDFS cluster"),
     "optimised": ("ASAN_OPTIONS" not in os.environ, "a build without sanitizers"),
+    "ceph": ({"no": False, "yes": True}.get(os.environ.get("PICSTORE_TEST_CEPH"), ceph_cluster.is_installed()),
+             "Ceph (packages/ceph), and no PICSTORE_TEST_CEPH=no"),
     "taken_over": (injected_calls.POSSIBLE, "root, x86-64 and a build without sanitizers"),
 }
 
@@ -78,6 +81,11 @@ def pytest_collection_modifyitems(config, items):
     config.left_out = {}
     for name, (there, _) in NEEDS.items():
         out = [] if there else [item for item in items if item.get_closest_marker(name)]
+        if out and name == "ceph":  # ./test --without ceph leaves these out, which counts as skipped
+            for item in out:
+                item.add_marker(pytest.mark.skip(reason=NEEDS[name][1]))
+            config.left_out[name] = len(out)
+            continue
         items[:] = [item for item in items if item not in out]
         if out:
             config.hook.pytest_deselected(items=out)
