@@ -260,6 +260,30 @@ def test_the_body_of_a_refused_upload_is_not_taken_for_requests(stack):
             pass
 
 
+def test_damaged_bytes_are_never_sent(own):
+    """Not in parts either: the whole file is checked before the first byte of a range."""
+    content = pictures.noisy(300_000, seed=90)
+    with fdfs.Client(own.storage["g01"]) as client:
+        good, bad = client.upload(b"good"), client.upload(content)
+        assert client.download(bad) == content
+        volume = own.volumes("g01")[0]
+        at = volume.read_bytes().index(content[200_000:200_064])
+        with open(volume, "r+b") as file:
+            file.seek(at)
+            file.write(bytes([content[200_000] ^ 1]))
+        for offset, count in ((0, 0), (0, 1), (200_000, 1), (len(content) - 1, 1)):
+            with pytest.raises(fdfs.Failed) as failure:
+                client.download(bad, offset, count)
+            assert failure.value.status == 5
+        assert client.download(good) == b"good"
+        until(lambda: any("ALARM" in line and bad[4:] in line
+                          for line in own.log("storage_server-g01").splitlines()), "an alarm")
+        with open(volume, "r+b") as file:
+            file.seek(at)
+            file.write(content[200_000:200_001])
+        assert client.download(bad) == content, "it was the disk's fault, and is asked again"
+
+
 def test_a_thousand_idle_connections(stack):
     idle = []
     try:

@@ -494,3 +494,43 @@ def test_a_long_body_behind_an_early_error_is_no_request(port, files):
         assert client.reply() == (22, b"")
         with pytest.raises((fdfs.Closed, ConnectionError)):
             client.read(1)
+
+
+# -- what the log says
+
+def test_each_refusal_has_a_line_with_its_reason(stack, port, files):
+    refusals = {
+        "storage_server-g01": (port, [
+            (99, b"", "bad_request: there is no command 99"),
+            (11, upload(b"abc", path=9), "bad_request: there is no store path M09"),
+            (11, upload(b"abc", size=99), "bad_request: the size in an upload is not that of its 18 bytes"),
+            (11, upload(b"abc", b"a/b"), "bad_request: 'a/b' is not an extension for a name"),
+            (11, None, "too_large: a request of 1099511627776 bytes is over max_file_size"),
+            (12, G02 + files.picture, "bad_request: group 'g02' is not here, this is g01"),
+            (12, G01 + NEVER, f"not_found: there is no {NEVER.decode()}"),
+            (14, download(files.picture, 11, 1), f"bad_request: 1 bytes from 11 are not in {files.picture.decode()}"),
+            (14, download(b"M00/00/../etc/passwd"), "bad_id: 'M00/00/../etc/passwd' is not the name of a file"),
+            (13, metadata(files.picture, b"a", b"X"), "bad_request: metadata has no flag 88"),
+            (15, G01 + files.picture, f"not_found: {files.picture.decode()} has no metadata"),
+            (21, slave(files.picture, b"s", b"a/b"), "bad_request: prefix 'a/b' and extension 'png' do not name a slave"),
+            (21, slave(files.picture, b"s", b"_150x150"), "exists: there is a "),
+            (24, numbers(44, 1) + files.picture + b"x", f"bad_request: {files.picture.decode()} is no appender file"),
+            (34, numbers(44, 99, 1) + files.log + b"x", f"bad_request: {files.log.decode()} ends before byte 99"),
+            (111, b"x", "bad_request: an active test has no body"),
+        ]),
+        "tracker_server": (stack.tracker, [
+            (200, b"", "bad_request: "), (104, NOBODY, "not_found: there is no group nobody"),
+            (90, b"g01", "bad_request: "), (92, G01 + b"9.9.9.9", "not_found: "),
+            (102, G01 + b"x", "bad_request: "),
+        ]),
+    }
+    for part, (where, asked) in refusals.items():
+        for command, body, reason in asked:
+            before = stack.log(part).count("\n")
+            with fdfs.Client(where) as client:
+                client.send(package(command, body or b"", length=None if body is not None else 1 << 40))
+                status, _ = client.reply()
+                peer = "%s:%d" % client.socket.getsockname()
+            line = f"{peer}: command {command}: {reason}"
+            assert status != 0
+            until(lambda: any(line in said for said in stack.log(part).splitlines()[before:]), line)

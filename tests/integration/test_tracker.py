@@ -3,6 +3,7 @@ import os
 import signal
 import socket
 import struct
+import subprocess
 import time
 
 import pytest
@@ -232,6 +233,40 @@ def test_paths_below_their_reserve_are_left_out(installations):
 def test_only_loopback_may_ask_until_it_is_configured():
     sample = (TREE / "etc/picstore.conf").read_text()
     assert "\n#allow = 127.0.0.0/8 ::1\n" in sample[sample.index("\n[fdfs]\n"):sample.index("\n[tracker]\n")]
+
+
+@pytest.fixture
+def outer_address():
+    """One of this machine that is not a loopback one; without a network, one for this test."""
+    found = subprocess.run(["ip", "-4", "-o", "addr", "show", "scope", "global"], capture_output=True, text=True,
+                           check=True).stdout.split()
+    if found:
+        yield found[3].split("/")[0]
+        return
+    subprocess.run(["ip", "addr", "add", "192.0.2.77/32", "dev", "lo"], check=True)
+    try:
+        yield "192.0.2.77"
+    finally:
+        subprocess.run(["ip", "addr", "del", "192.0.2.77/32", "dev", "lo"], check=True)
+
+
+def test_who_is_not_on_this_machine_is_closed_until_it_is_allowed(installations, outer_address):
+    """Whatever they listen on."""
+    wide = {("tracker", "listen"): "0.0.0.0:22122", ("storage g01", "listen"): "0.0.0.0:1",
+            ("storage g01", "advertise"): "127.0.0.1:1"}
+    one = cluster(installations, wide)
+    for port in (one.tracker, one.storage["g01"]):
+        with fdfs.Client(port) as near, fdfs.Client(port, host=outer_address) as far:
+            assert near.ask(fdfs.ACTIVE_TEST) == (0, b"")
+            with pytest.raises((fdfs.Closed, ConnectionError)):
+                far.ask(fdfs.ACTIVE_TEST)
+    until(lambda: outer_address in one.log("tracker_server"), "a line in the log")
+    one.stop()
+    one.configure({("fdfs", "allow"): f"127.0.0.1 {outer_address}"})
+    one.start("--no-self-test")
+    for port in (one.tracker, one.storage["g01"]):
+        with fdfs.Client(port, host=outer_address) as far:
+            assert far.ask(fdfs.ACTIVE_TEST) == (0, b"")
 
 
 def test_others_are_closed_without_an_answer(installations):
