@@ -151,6 +151,11 @@ class Server:
                     return int(line.split()[1])
         raise Failure(f"{self.name} has no {key}")
 
+    def read_bytes(self):
+        """What it had to be read from a disk for."""
+        with open(f"/proc/{self.process.pid}/io", encoding="ascii") as io_file:
+            return int(dict(line.split(": ") for line in io_file)["read_bytes"])
+
     def peak_kb(self):
         """The most memory that was resident at once, by program, of all that are alive."""
         total = {}

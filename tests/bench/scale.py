@@ -15,7 +15,8 @@ PIECES = 20            # uploads and deletes go in so many runs of the driver
 CONNECTIONS = 16
 STARTS = 11
 COLD_BATCHES, COLD_READS = 5, 2000
-WARM_UP = 200          # pictures, until the drivers and each volume's extents are in memory
+READ_SOME, READ_MORE = 2000, 50000
+PERF_STARTS_S = 0.3      # until it counts; it does not say when
 ERASE_S = 600          # longest wait for the space of what was deleted
 QUIET_S = 20           # it has come back when no more comes for so long
 OVERHEAD_AIM = 1.5     # % over the payload
@@ -24,7 +25,7 @@ START_AIM_MS = 100
 
 def say(what, figure, aim=None, reached=None):
     verdict = "" if aim is None else f"   aim {aim}: {'reached' if reached else 'MISSED'}"
-    print(f"  {what:46}{figure}{verdict}", flush=True)
+    print(f"  {what:52}{figure}{verdict}", flush=True)
 
 
 def spread(values, form="{:.1f}"):
@@ -43,10 +44,37 @@ class Disk:
                               "name another one with --scratch")
 
     def reads(self):
-        """Reads that were completed, and their bytes, since the machine started."""
+        """Reads that were completed since the machine started."""
         with open(self.file, encoding="ascii") as stat:
-            fields = stat.read().split()
-        return int(fields[0]), int(fields[2]) * 512
+            return int(stat.read().split()[0])
+
+
+class OwnReads:
+    """The reads that one process sends to disks, where perf can count them; as a context."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.count = None
+
+    def __enter__(self):
+        self.perf = None
+        if shutil.which("perf") is not None:
+            self.perf = subprocess.Popen(
+                ["perf", "stat", "-x", ",", "-e", "block:block_rq_issue", "--filter",
+                 'rwbs ~ "R*"', "-p", str(self.pid), "--", "cat"],
+                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                text=True)
+            time.sleep(PERF_STARTS_S)
+        return self
+
+    def __exit__(self, *_):
+        if self.perf is None:
+            return
+        _, told = self.perf.communicate("")
+        for line in told.splitlines():
+            fields = line.split(",")
+            if "block_rq_issue" in line and fields[0].isdigit():
+                self.count = int(fields[0])
 
 
 def drop_caches():
@@ -79,7 +107,8 @@ class Scale:
         self.disk = Disk(self.home)
         # The scrub reads too, and would be counted.
         self.storages = ours.Storages(bench.build, self.home, {"g01": "volume", "g02": "volume"},
-                                      "scrub_rate = 0\n")
+                                      "scrub_rate = 0\nmax_file_size = 1M\n"
+                                      f"volume_size = {bench.volume_size}\n")
         self.folder = os.path.join(self.home, "g01")
         self.pictures = []
         self.payload = 0
@@ -148,36 +177,33 @@ class Scale:
                 say("  the same with 100 pictures", spread(figures[kind, "g02"]))
 
     def memory(self):
-        """Of both storages, after as many pictures were read; what g01 has more is what its
-        pictures cost."""
-        resident = {}
+        """Of both storages when they are ready; then of g01 when some were read, and more."""
+        own = {}
         for group in ("g02", "g01"):
-            _, pictures = self.fill_and_pick(group)
-            listed = write_list(os.path.join(self.home, "memory.list"), pictures)
-            self.drive("load_http", "-a", f"127.0.0.1:{self.storages.http_ports[group]}",
-                       "-c", CONNECTIONS, "-k", 1, listed)
-            resident[group] = [self.storages.servers[group].memory_kb(key)
-                               for key in ("VmRSS", "RssAnon", "VmHWM")]
-            self.storages.stop(group)
-        for group, what in (("g02", "100 pictures"), ("g01", f"{len(self.pictures)} pictures")):
-            say(f"resident, own, peak KB, {what}", ", ".join(map(str, resident[group])))
-        more = (resident["g01"][1] - resident["g02"][1]) * 1024 / len(self.pictures)
-        say("bytes of own memory a picture", f"{more:.2f}", "0", more < 1)
-
-    def fill_and_pick(self, group):
-        """Start a storage that nothing was asked of yet, with the pictures to ask for: the same
-        number of requests for both."""
-        if group == "g02":
-            self.storages.start(group)
-            _, pictures = self.fill(group, 100, 100)
-            self.storages.stop(group)
-            pictures = pictures * 20
-        else:
-            pictures = random.sample(self.pictures, min(2000, len(self.pictures)))
-        return self.storages.start(group), pictures
+            values = []
+            for _ in range(STARTS):
+                self.storages.start(group)
+                values.append(self.storages.servers[group].memory_kb("RssAnon"))
+                self.storages.stop(group)
+            own[group] = statistics.median(values)
+        more = (own["g01"] - own["g02"]) * 1024 / len(self.pictures)
+        say("own memory when ready, KB, with 100 pictures", f"{own['g02']:.0f}")
+        say("  with all; bytes more a picture", f"{own['g01']:.0f}; {more:.2f}", "0",
+            abs(more) < 1)
+        self.storages.start("g01")
+        for count in (READ_SOME, READ_MORE):
+            chosen = random.sample(self.pictures, min(count, len(self.pictures)))
+            self.drive("load_http", "-a", f"127.0.0.1:{self.storages.http_ports['g01']}",
+                       "-c", CONNECTIONS, "-k", 1,
+                       write_list(os.path.join(self.home, "read.list"), chosen))
+            server = self.storages.servers["g01"]
+            say(f"own, resident, peak KB when {len(chosen)} were read", ", ".join(
+                str(server.memory_kb(key)) for key in ("RssAnon", "VmRSS", "VmHWM")))
+        self.storages.stop("g01")
 
     def cold(self):
-        """Pictures at random that are in no cache, over both protocols, one at a time and many."""
+        """Pictures at random that are in no cache, over both protocols, one at a time and many.
+        The disk's reads are those of everybody, who all miss the page cache that was dropped."""
         self.storages.start("g01")
         http = f"127.0.0.1:{self.storages.http_ports['g01']}"
         tracker = f"127.0.0.1:{self.storages.tracker_port}"
@@ -189,24 +215,32 @@ class Scale:
             for connections in (1, CONNECTIONS)}
         rig.wait_for("the tracker knows the storage", lambda: rig.ask_fdfs(tracker, 91) != b"")
         reads = min(COLD_READS, len(self.pictures) // 4)
+        # One of each volume first: where its blocks are is read once, not once a picture.
+        volumes = {name.rpartition("/")[0]: (name, *more) for name, *more in self.pictures}
+        known = write_list(os.path.join(self.home, "known.list"), volumes.values())
+        say("volumes", len(volumes))
         for name, words in ways.items():
-            per_picture, over, rates, p50 = [], [], [], []
+            per_picture, its_own, over, rates, p50 = [], [], [], [], []
+            server = self.storages.servers["g01"]
             for _ in range(COLD_BATCHES):
-                chosen = random.sample(self.pictures, WARM_UP + reads)
-                first = write_list(os.path.join(self.home, "first.list"), chosen[:WARM_UP])
-                listed = write_list(os.path.join(self.home, "cold.list"), chosen[WARM_UP:])
+                chosen = random.sample(self.pictures, reads)
+                listed = write_list(os.path.join(self.home, "cold.list"), chosen)
                 drop_caches()
-                self.drive(*words, first)
-                before = self.disk.reads()
-                result = self.drive(*words, listed)
-                after = self.disk.reads()
-                per_picture.append((after[0] - before[0]) / reads)
-                over.append((after[1] - before[1]) / result["bytes"])
+                self.drive(*words, known)
+                with OwnReads(server.process.pid) as own:
+                    before, before_bytes = self.disk.reads(), server.read_bytes()
+                    result = self.drive(*words, listed)
+                    per_picture.append((self.disk.reads() - before) / reads)
+                if own.count is not None:
+                    its_own.append(own.count / reads)
+                over.append((server.read_bytes() - before_bytes) / result["bytes"])
                 rates.append(result["rate"])
                 p50.append(result["p50_us"])
             say(f"cold, {name}: disk reads a picture", spread(per_picture, "{:.3f}"), "1",
-                statistics.median(per_picture) < 1.05)
-            say("  bytes from the disk to bytes of pictures", spread(over, "{:.2f}"))
+                statistics.median(its_own or per_picture) < 1.05)
+            if its_own:
+                say("  those of storage_server alone, by perf", spread(its_own, "{:.3f}"))
+            say("  bytes read by storage_server to those of pictures", spread(over, "{:.3f}"))
             say("  pictures a second; median us", f"{statistics.median(rates):.0f}; "
                 f"{statistics.median(p50):.0f}")
         self.storages.stop("g01")
@@ -237,9 +271,7 @@ class Scale:
         say("of their bytes the disk has back", f"{100 * (before - least) / gone:.1f} %, the last "
             f"{last - begin:.0f} s after the first delete")
         self.storages.stop("g01")
-        for _, pictures in ((0, going), (1, self.pictures)):
-            random.shuffle(pictures)
-        return going
+        return count
 
     def fsck(self, deleted, *options):
         """Every record, from the disk; ends the benchmark unless all are there and right."""
@@ -268,7 +300,7 @@ class Scale:
         self.cold()
         self.fsck(0)
         self.fsck(0, "--quick")
-        gone = len(self.delete())
+        gone = self.delete()
         waiting = self.fsck(gone)["unerased"]
         say("deleted pictures whose bytes are still there", f"{waiting}")
         over = 100 * (on_disk(self.folder) / sum(length for _, length, _ in self.pictures) - 1)
