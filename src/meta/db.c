@@ -146,8 +146,11 @@ static int set_up(struct db *db, const struct db_conf *conf, struct err *err)
 	sqlite3_busy_timeout(db->sqlite, (int)(conf->busy_ms == 0 ? BUSY_MS : conf->busy_ms));
 	if (!conf->read_only && conf->birth != NULL && db_exec(db, conf->birth, err) != 0)
 		return -1;
+	/* Temporary files are in memory: a daemon that has given up all folders but its own
+	 * could not make one, and a batch of changes would fail for want of its journal. */
 	snprintf(sql, sizeof sql,
-		"%sPRAGMA synchronous = %s; PRAGMA foreign_keys = ON; PRAGMA cache_size = -%d",
+		"%sPRAGMA synchronous = %s; PRAGMA foreign_keys = ON; PRAGMA cache_size = -%d; "
+		"PRAGMA temp_store = MEMORY",
 		conf->read_only ? "" : "PRAGMA journal_mode = WAL; ", conf->lax ? "NORMAL" : "FULL",
 		CACHE_KB);
 	if (db_exec(db, sql, err) != 0)

@@ -23,6 +23,7 @@
 #include "wire/photo_body.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -154,8 +155,12 @@ static void on_readable(struct conn *conn)
 		load_die("%s sends what is no reply to this", address);
 	if (conn->in_len < reply.len)
 		return;
-	wrong += reply.ret != 0 || !is_right(conn, span_of(conn->in + PACKAGE_HEADER_LEN,
-							   reply.len - PACKAGE_HEADER_LEN));
+	if (reply.ret != 0 || !is_right(conn, span_of(conn->in + PACKAGE_HEADER_LEN,
+						      reply.len - PACKAGE_HEADER_LEN))) {
+		if (wrong++ == 0)
+			fprintf(stderr, "load_photos: photo %u: code %u\n", (unsigned)conn->number,
+				(unsigned)reply.ret);
+	}
 	load_times_add(&times, conn->start_us, clock_mono_us());
 	under_way--;
 	send_next(conn);

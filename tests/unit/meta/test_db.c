@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -198,6 +199,36 @@ TEST(says_that_there_is_no_room)
 	assert_int_equal(db_run(query, &err), -1);
 	assert_int_equal(err.code, ERR_FULL);
 	assert_int_equal(add(db, "Tom", 9, &err), 0);
+	db_close(db);
+}
+
+/* As in a daemon that may not make files outside of its own folders. */
+TEST(needs_no_temporary_file)
+{
+	struct err err = start();
+	struct db *db = open_steps(second, &err);
+	struct rlimit before, none_more;
+	struct db_query *sorted;
+	int rows = 0, rc;
+
+	assert_int_equal(db_exec(db,
+				 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+				 "WHERE i < 300) "
+				 "INSERT INTO cats SELECT 'cat ' || i, i, randomblob(65536) FROM n",
+				 &err),
+		0);
+	sorted = db_prepare(db, "SELECT name FROM cats ORDER BY picture, name", &err);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none_more = before;
+	none_more.rlim_cur = (rlim_t)dup(0);
+	close((int)none_more.rlim_cur);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none_more), 0);
+	while ((rc = db_step(sorted, &err)) == 1)
+		rows++;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	if (rc != 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(rows, 300);
 	db_close(db);
 }
 
