@@ -15,6 +15,11 @@ int64_t clock_unix(void)
 	return (int64_t)time(NULL);
 }
 
+int64_t clock_unix_ms(void)
+{
+	return read_us(CLOCK_REALTIME) / 1000;
+}
+
 int64_t clock_mono_ms(void)
 {
 	return read_us(CLOCK_MONOTONIC) / 1000;

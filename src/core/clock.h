@@ -7,6 +7,9 @@
 /* Seconds since 1970. */
 int64_t clock_unix(void);
 
+/* Milliseconds since 1970. */
+int64_t clock_unix_ms(void);
+
 /* Milliseconds on a clock that only goes forward, for deadlines. */
 int64_t clock_mono_ms(void);
 

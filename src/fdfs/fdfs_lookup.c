@@ -1,6 +1,7 @@
 #include "fdfs/fdfs_lookup.h"
 
 #include "core/clock.h"
+#include "core/steady_cond.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -8,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* Of two: the thread that asks the resolver, and who waits for it.  The last one frees it. */
 struct lookup {
@@ -62,16 +62,12 @@ static void *look_up(void *argument)
 static struct lookup *lookup_new(const char *host, const char *port)
 {
 	struct lookup *lookup = calloc(1, sizeof *lookup);
-	pthread_condattr_t monotonic;
 
 	assert(lookup != NULL);
 	snprintf(lookup->host, sizeof lookup->host, "%s", host);
 	snprintf(lookup->port, sizeof lookup->port, "%s", port);
 	pthread_mutex_init(&lookup->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&lookup->ended, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	steady_cond_init(&lookup->ended);
 	lookup->users = 1;
 	return lookup;
 }
@@ -91,7 +87,6 @@ static int take(struct lookup *lookup, struct addrinfo **found, struct err *err)
 int fdfs_lookup(
 	const char *host, uint16_t port, int64_t deadline, struct addrinfo **found, struct err *err)
 {
-	struct timespec until = { .tv_sec = deadline / 1000, .tv_nsec = deadline % 1000 * 1000000 };
 	struct lookup *lookup;
 	pthread_t thread;
 	char text[8];
@@ -112,7 +107,7 @@ int fdfs_lookup(
 	}
 	pthread_detach(thread);
 	while (!lookup->done)
-		if (pthread_cond_timedwait(&lookup->ended, &lookup->lock, &until) != 0)
+		if (!steady_cond_wait_ms(&lookup->ended, &lookup->lock, deadline))
 			break;
 	result = take(lookup, found, err);
 	leave(lookup);

@@ -1,6 +1,7 @@
 #include "image/picture_jobs.h"
 
 #include "core/clock.h"
+#include "core/steady_cond.h"
 #include "image/picture_nursery.h"
 
 #include <assert.h>
@@ -14,7 +15,6 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -203,7 +203,6 @@ static int start_nursery(struct picture_jobs *jobs, struct err *err)
 struct picture_jobs *picture_jobs_new(const struct picture_jobs_conf *conf, struct err *err)
 {
 	struct picture_jobs *jobs = calloc(1, sizeof *jobs);
-	pthread_condattr_t monotonic;
 
 	assert(jobs != NULL && conf->workers > 0 && conf->max_bytes > 0);
 	jobs->conf = *conf;
@@ -215,10 +214,7 @@ struct picture_jobs *picture_jobs_new(const struct picture_jobs_conf *conf, stru
 		jobs->slots[i].fd = jobs->slots[i].pidfd = jobs->slots[i].memfd = -1;
 	pthread_mutex_init(&jobs->order_lock, NULL);
 	pthread_mutex_init(&jobs->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&jobs->freed, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	steady_cond_init(&jobs->freed);
 
 	if (start_nursery(jobs, err) < 0)
 		goto fail;
@@ -265,21 +261,17 @@ unsigned picture_jobs_formats(const struct picture_jobs *jobs)
 
 static struct slot *take_slot(struct picture_jobs *jobs, int64_t deadline_ms)
 {
-	struct timespec deadline = {
-		.tv_sec = deadline_ms / 1000,
-		.tv_nsec = deadline_ms % 1000 * 1000000,
-	};
 	struct slot *slot = NULL;
-	int result = 0;
+	bool passed = false;
 
 	pthread_mutex_lock(&jobs->lock);
 	for (;;) {
 		for (int i = 0; slot == NULL && i < jobs->conf.workers; i++)
 			if (!jobs->slots[i].busy)
 				slot = &jobs->slots[i];
-		if (slot != NULL || result == ETIMEDOUT)
+		if (slot != NULL || passed)
 			break;
-		result = pthread_cond_timedwait(&jobs->freed, &jobs->lock, &deadline);
+		passed = !steady_cond_wait_ms(&jobs->freed, &jobs->lock, deadline_ms);
 	}
 	if (slot != NULL)
 		slot->busy = true;

@@ -1,12 +1,12 @@
 #include "store/eraser.h"
 
 #include "core/clock.h"
+#include "core/steady_cond.h"
 #include "store/volume_change.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { QUEUE_MIN = 1024, QUEUE_MAX = 1 << 22 };
 
@@ -139,7 +139,6 @@ static void run_once(struct eraser *eraser)
 static void wait_for_due(struct eraser *eraser)
 {
 	while (!eraser->stop) {
-		struct timespec until;
 		int64_t due_ms;
 
 		if (eraser->count == 0 || eraser->erased_count > 0) {
@@ -149,8 +148,7 @@ static void wait_for_due(struct eraser *eraser)
 		due_ms = eraser->queue[eraser->first].due_ms;
 		if (due_ms <= clock_mono_ms())
 			return;
-		until = (struct timespec){ due_ms / 1000, due_ms % 1000 * 1000000 };
-		pthread_cond_timedwait(&eraser->wake, &eraser->mutex, &until);
+		steady_cond_wait_ms(&eraser->wake, &eraser->mutex, due_ms);
 	}
 }
 
@@ -190,7 +188,6 @@ static bool start(struct eraser *eraser)
 struct eraser *eraser_open(const struct eraser_conf *conf, struct err *err)
 {
 	struct eraser *eraser = calloc(1, sizeof *eraser);
-	pthread_condattr_t attr;
 
 	if (eraser == NULL) {
 		err_set(err, ERR_INTERNAL, "memory has ended");
@@ -199,10 +196,7 @@ struct eraser *eraser_open(const struct eraser_conf *conf, struct err *err)
 	eraser->conf = *conf;
 	pthread_mutex_init(&eraser->mutex, NULL);
 	pthread_mutex_init(&eraser->erasing, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&eraser->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	steady_cond_init(&eraser->wake);
 	if (conf->delay_ms > 0 && !start(eraser)) {
 		err_set(err, ERR_INTERNAL, "cannot start a thread");
 		eraser_close(eraser);

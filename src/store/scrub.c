@@ -3,6 +3,7 @@
 #include "core/clock.h"
 #include "core/disk.h"
 #include "core/durable_file.h"
+#include "core/steady_cond.h"
 #include "store/quarantine.h"
 #include "store/volume_change.h"
 #include "store/volume_list.h"
@@ -14,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
 	PATH_LEN = 4096,
@@ -56,17 +56,10 @@ struct scrub {
 /* Wait so long; false if it is to stop. */
 static bool wait_ms(struct scrub *scrub, uint64_t ms)
 {
-	struct timespec until;
+	int64_t until_ms = clock_mono_ms() + (int64_t)ms;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += (time_t)(ms / 1000);
-	until.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
 	pthread_mutex_lock(&scrub->lock);
-	while (!scrub->stopping && pthread_cond_timedwait(&scrub->wake, &scrub->lock, &until) == 0)
+	while (!scrub->stopping && steady_cond_wait_ms(&scrub->wake, &scrub->lock, until_ms))
 		;
 	scrub->stopped = scrub->stopping;
 	pthread_mutex_unlock(&scrub->lock);
@@ -385,15 +378,11 @@ static void destroy(struct scrub *scrub)
 struct scrub *scrub_start(const struct scrub_conf *conf, struct err *err)
 {
 	struct scrub *scrub = calloc(1, sizeof *scrub);
-	pthread_condattr_t attr;
 
 	assert(scrub != NULL && conf->rate > 0 && conf->every_s > 0);
 	scrub->conf = *conf;
 	pthread_mutex_init(&scrub->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&scrub->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	steady_cond_init(&scrub->wake);
 	if (pthread_create(&scrub->thread, NULL, run, scrub) != 0) {
 		destroy(scrub);
 		err_set(err, ERR_INTERNAL, "cannot start a thread");

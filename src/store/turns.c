@@ -1,11 +1,12 @@
 #include "store/turns.h"
 
+#include "core/clock.h"
+#include "core/steady_cond.h"
 #include "store/breaker.h"
 
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 struct turns {
 	unsigned most, taken;
@@ -20,16 +21,12 @@ struct turns {
 struct turns *turns_new(unsigned most, int64_t (*now_ms)(void))
 {
 	struct turns *turns = calloc(1, sizeof *turns);
-	pthread_condattr_t attr;
 
 	assert(turns != NULL && most > 0);
 	turns->most = most;
 	turns->now_ms = now_ms;
 	pthread_mutex_init(&turns->mutex, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&turns->ended, &attr);
-	pthread_condattr_destroy(&attr);
+	steady_cond_init(&turns->ended);
 	return turns;
 }
 
@@ -53,18 +50,10 @@ static int refuse_broken(const struct turns *turns, struct err *err)
 static bool wait_for_end(struct turns *turns, int64_t deadline_ms)
 {
 	int64_t left_ms = deadline_ms - turns->now_ms();
-	struct timespec until;
 
 	if (left_ms <= 0)
 		return false;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += left_ms / 1000;
-	until.tv_nsec += left_ms % 1000 * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
-	pthread_cond_timedwait(&turns->ended, &turns->mutex, &until);
+	steady_cond_wait_ms(&turns->ended, &turns->mutex, clock_mono_ms() + left_ms);
 	return true;
 }
 

@@ -1,20 +1,16 @@
 #include "store/write_queue.h"
 
-#include <errno.h>
-#include <time.h>
+#include "core/clock.h"
+#include "core/steady_cond.h"
 
 enum { BYTES_MAX = 16 << 20 }; /* contents that share a flush; one may be larger */
 
 void write_queue_init(struct write_queue *queue)
 {
-	pthread_condattr_t attr;
 
 	*queue = (struct write_queue){ .count = 0 };
 	pthread_mutex_init(&queue->mutex, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&queue->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	steady_cond_init(&queue->wake);
 	queue->puts_end = &queue->puts;
 	queue->removes_end = &queue->removes;
 	queue->shifts_end = &queue->shifts;
@@ -42,32 +38,18 @@ static void came(struct write_queue *queue, size_t bytes)
 		pthread_cond_signal(&queue->wake);
 }
 
-static struct timespec in_us(int64_t us)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += us / 1000000;
-	until.tv_nsec += us % 1000000 * 1000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
-	return until;
-}
-
 /* Wait for those who will probably share the flush. */
 static void wait_for_company(struct write_queue *queue)
 {
 	size_t expected = company_expected(&queue->company, queue->count, queue->bytes);
-	struct timespec until;
+	int64_t until_us;
 
 	if (queue->count == 0 || expected == queue->count)
 		return;
-	until = in_us(company_wait_us(&queue->company));
+	until_us = clock_mono_us() + company_wait_us(&queue->company);
 	queue->wanted = expected;
 	while (is_early(queue) && !queue->stop)
-		if (pthread_cond_timedwait(&queue->wake, &queue->mutex, &until) == ETIMEDOUT)
+		if (!steady_cond_wait_us(&queue->wake, &queue->mutex, until_us))
 			break;
 	queue->wanted = 0;
 	company_came(&queue->company, expected, queue->count);

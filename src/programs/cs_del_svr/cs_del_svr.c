@@ -8,6 +8,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/steady_cond.h"
 #include "deletion/derived_cuts.h"
 #include "deletion/ledger.h"
 #include "fdfs/client_names.h"
@@ -18,7 +19,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum {
 	HOLD_MS = 5 * 60 * 1000,
@@ -64,14 +64,6 @@ struct batch {
 	int64_t open; /* receipts afterwards */
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* ---- with the ledger ---- */
 
 static int open_receipts(void *context, struct receipts *receipts, struct err *err)
@@ -82,7 +74,7 @@ static int open_receipts(void *context, struct receipts *receipts, struct err *e
 		.user = batch->request->package.id,
 		.peer = batch->request->peer,
 		.owner = batch->cs_del->owner,
-		.next_try_ms = now_ms() + HOLD_MS,
+		.next_try_ms = clock_unix_ms() + HOLD_MS,
 	};
 
 	for (size_t i = 0; i < batch->count; i++) {
@@ -99,7 +91,7 @@ static int open_receipts(void *context, struct receipts *receipts, struct err *e
 static int save_receipts(void *context, struct receipts *receipts, struct err *err)
 {
 	struct batch *batch = context;
-	int64_t now = clock_unix(), now_in_ms = now_ms();
+	int64_t now = clock_unix(), now_in_ms = clock_unix_ms();
 
 	for (size_t i = 0; i < batch->count; i++) {
 		const struct deletion *deletion = &batch->deletions[i];
@@ -154,7 +146,7 @@ static int take_up(void *context, struct receipts *receipts, struct err *err)
 static int take_due(void *context, struct receipts *receipts, struct err *err)
 {
 	struct batch *batch = context;
-	int64_t now = now_ms();
+	int64_t now = clock_unix_ms();
 	int count = receipts_take(receipts, batch->cs_del->owner, now, now + HOLD_MS,
 		batch->deletions, RETRY_MAX, err);
 
@@ -298,18 +290,14 @@ static void *retrier(void *argument)
 
 	pthread_mutex_lock(&cs_del->lock);
 	while (!cs_del->ending) {
-		struct timespec until;
 		bool more;
 
 		pthread_mutex_unlock(&cs_del->lock);
 		more = retry(cs_del);
 		pthread_mutex_lock(&cs_del->lock);
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_nsec += LOOK_MS * 1000000L;
-		until.tv_sec += until.tv_nsec / 1000000000;
-		until.tv_nsec %= 1000000000;
 		if (!cs_del->ending && !more)
-			pthread_cond_timedwait(&cs_del->wake, &cs_del->lock, &until);
+			steady_cond_wait_ms(
+				&cs_del->wake, &cs_del->lock, clock_mono_ms() + LOOK_MS);
 	}
 	pthread_mutex_unlock(&cs_del->lock);
 	return NULL;
@@ -373,15 +361,11 @@ static int start(struct cs_del *cs_del, const struct settings *settings, struct 
 int cs_del_open(struct service_context *context, struct err *err)
 {
 	struct cs_del *cs_del = calloc(1, sizeof *cs_del);
-	pthread_condattr_t attributes;
 
 	assert(cs_del != NULL);
 	context->state = cs_del;
 	pthread_mutex_init(&cs_del->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&cs_del->wake, &attributes);
-	pthread_condattr_destroy(&attributes);
+	steady_cond_init(&cs_del->wake);
 	/* Only one process can listen there, so what it left open is nobody else's. */
 	snprintf(cs_del->owner, sizeof cs_del->owner, "%s %s",
 		context->listen != NULL ? context->listen : context->settings->cs_del.listen,

@@ -7,10 +7,11 @@
  * that one picture cannot hold up all behind it. */
 #include "programs/del_file_ontime/ontime.h"
 
+#include "core/clock.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { ITEM_LEN = 4 + PACKAGE_URL_LEN };
 
@@ -21,14 +22,6 @@ struct run {
 	int failed_count;
 	struct err why; /* the last of them */
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static int send_package(
 	const struct ontime *ontime, const struct delete_line *lines, int count, struct err *err)
@@ -148,7 +141,7 @@ static int do_batch(
 
 	if (delete_queue_lock(queue, err) != 0)
 		return -1;
-	count = delete_queue_next(queue, now_ms() - run->ontime->older_than_ms, lines,
+	count = delete_queue_next(queue, clock_unix_ms() - run->ontime->older_than_ms, lines,
 		run->ontime->batch, &run->sum->queue, err);
 	if (count == 0)
 		result = 0;
@@ -201,7 +194,7 @@ int ontime_dry_run(const struct ontime *ontime,
 	struct err *err)
 {
 	struct delete_queue *queue = delete_queue_open(ontime->log, false, err);
-	struct dry dry = { now_ms() - ontime->older_than_ms, visit, context };
+	struct dry dry = { clock_unix_ms() - ontime->older_than_ms, visit, context };
 	struct delete_line *lines = NULL;
 	int count = 0, result;
 

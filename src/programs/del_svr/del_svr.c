@@ -5,6 +5,7 @@
  * once, and answers all of them. */
 #include "programs/del_svr/del_svr.h"
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "deletion/delete_line.h"
 #include "deletion/delete_log.h"
@@ -13,7 +14,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
 	GROUP_MAX = 64 << 20, /* bytes of lines in one flush */
@@ -43,14 +43,6 @@ struct del_svr {
 	struct group groups[2];
 	struct group *filling, *flushing;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* ---- the flusher ---- */
 
@@ -117,7 +109,7 @@ static int check(const struct frame_request *request, uint32_t *count, struct er
 
 static void put_lines(struct buf *out, const struct frame_request *request, uint32_t count)
 {
-	struct delete_line line = { .time_ms = now_ms(), .user = request->package.id };
+	struct delete_line line = { .time_ms = clock_unix_ms(), .user = request->package.id };
 
 	for (uint32_t i = 0; i < count; i++) {
 		struct package_item item;

@@ -2,15 +2,14 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/steady_cond.h"
 #include "programs/sess_check_svr/sess_key.h"
 #include "session/session_rules.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
 	BATCH_MAX = 1024,
@@ -134,7 +133,6 @@ static void *count_thread(void *argument)
 	int64_t forget_at = clock_mono_ms();
 
 	for (;;) {
-		struct timespec until;
 		struct job *batch;
 		bool ending;
 
@@ -142,11 +140,9 @@ static void *count_thread(void *argument)
 			forget(check);
 			forget_at = clock_mono_ms() + FORGET_EVERY_S * MS_PER_S;
 		}
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_sec += FORGET_EVERY_S;
 		pthread_mutex_lock(&check->lock);
 		while (check->first == NULL && !check->ending)
-			if (pthread_cond_timedwait(&check->wake, &check->lock, &until) == ETIMEDOUT)
+			if (!steady_cond_wait_ms(&check->wake, &check->lock, forget_at))
 				break;
 		batch = take_batch(check);
 		ending = check->ending;
@@ -197,7 +193,6 @@ int sess_check_open(struct service_context *context, struct err *err)
 {
 	const struct settings *settings = context->settings;
 	struct sess_check *check = calloc(1, sizeof *check);
-	pthread_condattr_t monotonic;
 
 	assert(check != NULL);
 	context->state = check;
@@ -207,10 +202,7 @@ int sess_check_open(struct service_context *context, struct err *err)
 							      : &sess_store_redis;
 	check->last = &check->first;
 	pthread_mutex_init(&check->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&check->wake, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	steady_cond_init(&check->wake);
 	if (settings->sess_check_verify && session_rules_read(settings, &check->rules, err) != 0)
 		return -1;
 	check->store = check->driver->open(settings, err);

@@ -2,12 +2,12 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/steady_cond.h"
 #include "fdfs/fdfs_call.h"
 
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 struct line { /* to one tracker */
 	struct storage_report *report;
@@ -29,17 +29,12 @@ struct storage_report {
 /* Wait for the next beat's time, or for something to tell; false at the end. */
 static bool wait_turn(struct storage_report *report, unsigned *seen)
 {
-	struct timespec until;
-	int64_t ns;
+	int64_t until_ms = clock_mono_ms() + report->conf.interval_ms;
 	bool go;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	ns = until.tv_nsec + report->conf.interval_ms % 1000 * 1000000;
-	until.tv_sec += report->conf.interval_ms / 1000 + ns / 1000000000;
-	until.tv_nsec = ns % 1000000000;
 	pthread_mutex_lock(&report->lock);
 	while (!report->ending && *seen == report->changes)
-		if (pthread_cond_timedwait(&report->wake, &report->lock, &until) != 0)
+		if (!steady_cond_wait_ms(&report->wake, &report->lock, until_ms))
 			break;
 	*seen = report->changes;
 	go = !report->ending;
@@ -118,15 +113,11 @@ struct storage_report *storage_report_start(const struct storage_report_conf *co
 {
 	struct storage_report *report = calloc(
 		1, sizeof *report + conf->tracker_count * sizeof report->lines[0]);
-	pthread_condattr_t monotonic;
 
 	assert(report != NULL);
 	report->conf = *conf;
 	pthread_mutex_init(&report->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&report->wake, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	steady_cond_init(&report->wake);
 	for (size_t i = 0; i < conf->tracker_count; i++) {
 		struct line *line = &report->lines[i];
 
