@@ -30,7 +30,8 @@ struct sim {
 	struct sim_image start; /* the disk before the first event, all of it flushed */
 	struct sim_image now;
 	struct sim_event *events;
-	size_t count, cap;
+	_Atomic size_t count; /* which others may ask for while the life goes on */
+	size_t cap;
 };
 
 /* It happens: to `now`, and it is remembered.  Its bytes are taken over. */

@@ -50,7 +50,7 @@ void net_kit_fini(struct net_kit *kit)
 int net_kit_dial(const struct net_kit *kit)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	struct timeval patience = { .tv_sec = 10 };
+	struct timeval patience = { .tv_sec = 60 };
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 	assert_int_equal(
