@@ -53,6 +53,14 @@ int fdfs_names(struct fdfs_client *client, const struct file_id *id,
 	void (*found)(void *context, const struct file_id *id, bool own), void *context,
 	struct err *err);
 
+/* Give the storage at `address` ("host:port") an order to move pictures to its cold store or
+ * back, or with `order` NULL ask how it goes.  ERR_UNSUPPORTED if it has none, ERR_BAD_REQUEST
+ * if it is no picstore. */
+struct fdfs_move_order;
+struct fdfs_move_report;
+int fdfs_move(struct fdfs_client *client, const char *address, const struct fdfs_move_order *order,
+	struct fdfs_move_report *report, struct err *err);
+
 /* Append the whole picture to `out`.  Size and CRC are checked against the id, slaves
  * and appenders excepted: ERR_CORRUPT, and nothing appended, if they do not match.
  * ERR_NOT_FOUND also for what was deleted, unless the storage is ours (ERR_GONE). */

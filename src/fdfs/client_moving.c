@@ -1,4 +1,5 @@
-/* client_moving.c - which other names a file had elsewhere. */
+/* client_moving.c - which other names a file had elsewhere; and pictures that move to the cold
+ * store of a storage. */
 #include "core/clock.h"
 #include "fdfs/client_inside.h"
 
@@ -96,4 +97,52 @@ int fdfs_names(struct fdfs_client *client, const struct file_id *id,
 		if (ask(client, peer, deadline, &want, err) != 0)
 			return -1;
 	return 0;
+}
+
+static int take_report(struct fdfs_call *call, struct fdfs_move_report *report, struct err *err)
+{
+	uint8_t bytes[FDFS_MOVE_LEN_MAX];
+
+	if (call->status != 0)
+		return err_set(err, err_from_fdfs(call->status), "storage %s: answers %s",
+			call->peer->text, err_meaning(err_from_fdfs(call->status)));
+	if (fdfs_call_body(call, bytes, err) < 0)
+		return err_prefix(err, "storage");
+	if (!fdfs_get_move_report(span_of(bytes, call->len), report))
+		return err_set(err, ERR_UNREACHABLE,
+			"storage %s: its answer does not tell of moving", call->peer->text);
+	return 0;
+}
+
+int fdfs_move(struct fdfs_client *client, const char *address, const struct fdfs_move_order *order,
+	struct fdfs_move_report *report, struct err *err)
+{
+	struct fdfs_peer peer;
+	struct fdfs_call call = {
+		.peer = &peer,
+		.reads = true, /* the same order may come twice */
+		.max_reply = FDFS_MOVE_LEN_MAX,
+		.connect_ms = client->connect_ms,
+		.deadline = fdfs_client_deadline(client),
+	};
+	struct buf head;
+	size_t begun;
+	int result;
+
+	if (!fdfs_peer_parse(address, &peer))
+		return err_set(err, ERR_CONFIG, "'%s' is no address of a storage", address);
+	buf_init(&head, CLIENT_HEAD_MAX);
+	begun = fdfs_begin(&head, FDFS_MOVE, 0);
+	if (order != NULL)
+		fdfs_put_move_order(&head, order);
+	fdfs_end(&head, begun, 0);
+	assert(buf_ok(&head));
+	call.head = buf_span(&head);
+	result = fdfs_call(client->pool, &call, err);
+	buf_fini(&head);
+	if (result < 0)
+		return err_prefix(err, "storage");
+	result = take_report(&call, report, err);
+	fdfs_call_end(client->pool, &call, result == 0);
+	return result;
 }

@@ -83,6 +83,7 @@ enum fdfs_cmd {
 	FDFS_ADOPT = 192,
 	FDFS_NAMES = 193,
 	FDFS_RESTORE = 194,
+	FDFS_MOVE = 200,
 };
 
 /* Flags in the status byte of a request.  FastDFS ignores the byte, except for the two

@@ -1,6 +1,8 @@
 #include "fdfs/proto_moving.h"
 
-enum { VERSION = 1, FLAG_KEEP = 1 };
+#include <string.h>
+
+enum { VERSION = 1, FLAG_KEEP = 1, MOVE_ACTION_MAX = 3, MOVE_STATE_MAX = 4 };
 
 static void put_name(struct buf *out, struct span name)
 {
@@ -108,4 +110,84 @@ bool fdfs_get_names(struct span body, struct fdfs_names *names)
 		if (names->count > FDFS_NAMES_MAX || !get_name(&in, &names->names[names->count++]))
 			return false;
 	return names->count > 0 && cursor_end(&in);
+}
+
+void fdfs_put_move_order(struct buf *out, const struct fdfs_move_order *order)
+{
+	buf_put_u8(out, VERSION);
+	buf_put_u8(out, order->action);
+	buf_put_be64(out, order->before);
+	buf_put_be64(out, order->rate);
+}
+
+static bool order_ok(const struct fdfs_move_order *order)
+{
+	return order->action <= MOVE_ACTION_MAX && order->before <= INT64_MAX &&
+	       order->rate <= INT64_MAX;
+}
+
+bool fdfs_get_move_order(struct span body, struct fdfs_move_order *order)
+{
+	struct cursor in = cursor_of(body);
+
+	if (cursor_get_u8(&in) != VERSION)
+		return false;
+	order->action = cursor_get_u8(&in);
+	order->before = cursor_get_be64(&in);
+	order->rate = cursor_get_be64(&in);
+	return cursor_end(&in) && order_ok(order);
+}
+
+void fdfs_put_move_report(struct buf *out, const struct fdfs_move_report *report)
+{
+	buf_put_u8(out, VERSION);
+	buf_put_u8(out, report->order.action);
+	buf_put_u8(out, report->state);
+	buf_put_be64(out, report->order.before);
+	buf_put_be64(out, report->order.rate);
+	buf_put_be64(out, report->volumes);
+	buf_put_be64(out, report->volumes_done);
+	buf_put_be64(out, report->looked);
+	buf_put_be64(out, report->moved);
+	buf_put_be64(out, report->bytes);
+	buf_put_be64(out, report->young);
+	buf_put_be64(out, report->failed);
+	buf_put_str(out, report->trouble);
+}
+
+/* The sentence is shown on a terminal: no control characters. */
+static bool get_trouble(struct cursor *in, char trouble[256])
+{
+	struct span text = cursor_get_span(in, cursor_left(in));
+
+	if (!cursor_ok(in) || text.len > 255)
+		return false;
+	for (size_t i = 0; i < text.len; i++)
+		if (text.data[i] < 0x20 || text.data[i] == 0x7f)
+			return false;
+	memset(trouble, 0, 256);
+	if (text.len > 0)
+		memcpy(trouble, text.data, text.len);
+	return cursor_end(in);
+}
+
+bool fdfs_get_move_report(struct span body, struct fdfs_move_report *report)
+{
+	struct cursor in = cursor_of(body);
+
+	if (cursor_get_u8(&in) != VERSION)
+		return false;
+	report->order.action = cursor_get_u8(&in);
+	report->state = cursor_get_u8(&in);
+	report->order.before = cursor_get_be64(&in);
+	report->order.rate = cursor_get_be64(&in);
+	report->volumes = cursor_get_be64(&in);
+	report->volumes_done = cursor_get_be64(&in);
+	report->looked = cursor_get_be64(&in);
+	report->moved = cursor_get_be64(&in);
+	report->bytes = cursor_get_be64(&in);
+	report->young = cursor_get_be64(&in);
+	report->failed = cursor_get_be64(&in);
+	return cursor_ok(&in) && order_ok(&report->order) && report->state <= MOVE_STATE_MAX &&
+	       get_trouble(&in, report->trouble);
 }

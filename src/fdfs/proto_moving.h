@@ -1,5 +1,6 @@
-/* proto_moving.h - the commands of storage_server that FastDFS does not have: for
- * what is moved here, and for the names that it answers to.
+/* proto_moving.h - commands of storage_server that FastDFS does not have: for what is moved
+ * here, for the names that it answers to, and for pictures that move to the cold store behind
+ * it and back.
  *
  *     FDFS_ADOPT: store a picture that had other names elsewhere
  *     u8    1, the version of this layout
@@ -25,7 +26,21 @@
  *           its own; of a slave its master's, and if that is a slave too the first one's
  *     i64   size
  *           content
- *     reply c16 group, name: as of an upload */
+ *     reply c16 group, name: as of an upload
+ *
+ *     FDFS_MOVE: an order (store/mover.h), or with an empty body the question how it goes
+ *     u8    1, the version of this layout
+ *     u8    action: 0 rest, 1 out, 2 out and what comes later too, 3 back
+ *     i64   before, Unix seconds: of 1, what was stored before that
+ *     i64   rate, bytes a second; 0: no limit
+ *     reply
+ *     u8    1
+ *     u8    action, of the order that stands
+ *     u8    state: 0 idle, 1 working, 2 waiting, 3 settled, 4 done
+ *     i64   before, rate
+ *     i64   volumes, and how many of them this pass has been through
+ *     i64   pictures looked at, moved; bytes moved; pictures too young, failed
+ *           what was the trouble last, a sentence of up to 255 bytes */
 #pragma once
 
 #include "fdfs/proto.h"
@@ -56,6 +71,20 @@ struct fdfs_restore_request {
 	struct span content; /* borrowed from the body */
 };
 
+enum { FDFS_MOVE_LEN_MAX = 3 + 9 * 8 + 255 };
+
+struct fdfs_move_order {
+	uint8_t action;
+	uint64_t before, rate; /* no more than INT64_MAX */
+};
+
+struct fdfs_move_report {
+	struct fdfs_move_order order;
+	uint8_t state;
+	uint64_t volumes, volumes_done, looked, moved, bytes, young, failed;
+	char trouble[256];
+};
+
 struct fdfs_names {
 	size_t count;
 	struct span names[FDFS_NAMES_MAX + 1]; /* borrowed from the body */
@@ -76,6 +105,10 @@ bool fdfs_get_adopt_request(struct span body, struct fdfs_adopt_request *request
 
 void fdfs_put_restore_head(struct buf *out, const struct fdfs_restore_request *request);
 bool fdfs_get_restore_request(struct span body, struct fdfs_restore_request *request);
+void fdfs_put_move_order(struct buf *out, const struct fdfs_move_order *order);
+bool fdfs_get_move_order(struct span body, struct fdfs_move_order *order);
+void fdfs_put_move_report(struct buf *out, const struct fdfs_move_report *report);
+bool fdfs_get_move_report(struct span body, struct fdfs_move_report *report);
 
 void fdfs_put_names(struct buf *out, const struct fdfs_names *names);
 bool fdfs_get_names(struct span body, struct fdfs_names *names);

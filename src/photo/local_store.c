@@ -1,6 +1,8 @@
 #include "photo/local_store.h"
 
 #include "core/clock.h"
+#include "store/engine_rados.h"
+#include "store/engine_s3.h"
 
 #include <string.h>
 
@@ -9,6 +11,17 @@ enum { SECRET_MAX = 200 };
 bool local_store_has_volumes(const struct storage_settings *storage)
 {
 	return storage->engine == STORAGE_ENGINE_VOLUME || storage->engine == STORAGE_ENGINE_FAULTY;
+}
+
+const char *local_store_cold(const struct storage_settings *storage)
+{
+	static const char *const names[] = {
+		[STORAGE_COLD_NONE] = NULL,
+		[STORAGE_COLD_S3] = "s3",
+		[STORAGE_COLD_RADOS] = "rados",
+	};
+
+	return names[storage->cold_engine];
 }
 
 bool local_store_is_repeated(
@@ -35,7 +48,19 @@ static int read_secret(
 	return 0;
 }
 
-int local_s3_init(struct local_s3 *s3, const struct settings *settings,
+/* The bucket, and the secrets for it, which are forgotten once an engine has copied them. */
+struct local_s3 {
+	struct engine_s3_conf conf; /* borrows from the settings and the fields below */
+	char access_key[256], secret_key[256];
+};
+
+static void local_s3_fini(struct local_s3 *s3)
+{
+	explicit_bzero(s3->access_key, sizeof s3->access_key);
+	explicit_bzero(s3->secret_key, sizeof s3->secret_key);
+}
+
+static int local_s3_init(struct local_s3 *s3, const struct settings *settings,
 	const struct storage_settings *storage, struct err *err)
 {
 	s3->conf = (struct engine_s3_conf){
@@ -59,13 +84,7 @@ int local_s3_init(struct local_s3 *s3, const struct settings *settings,
 	return -1;
 }
 
-void local_s3_fini(struct local_s3 *s3)
-{
-	explicit_bzero(s3->access_key, sizeof s3->access_key);
-	explicit_bzero(s3->secret_key, sizeof s3->secret_key);
-}
-
-struct engine_rados_conf local_rados_conf(const struct storage_settings *storage)
+static struct engine_rados_conf local_rados_conf(const struct storage_settings *storage)
 {
 	return (struct engine_rados_conf){
 		.conf_file = storage->rados_conf,
@@ -80,21 +99,23 @@ struct engine_rados_conf local_rados_conf(const struct storage_settings *storage
 	};
 }
 
-static struct engine *open_s3(
-	const struct settings *settings, const struct storage_settings *storage, struct err *err)
+struct engine *local_store_engine(const char *name, struct engine_conf *conf,
+	const struct settings *settings, const struct storage_settings *storage,
+	void (*warn)(const char *text), struct err *err)
 {
+	struct engine_rados_conf rados = local_rados_conf(storage);
 	struct local_s3 s3;
-	const struct engine_conf conf = {
-		.group = storage->group,
-		.read_only = true,
-		.now = clock_unix,
-		.s3 = &s3.conf,
-	};
 	struct engine *engine;
 
+	rados.warn = warn;
+	conf->rados = &rados;
+	conf->cold = local_store_cold(storage);
+	if (storage->engine != STORAGE_ENGINE_S3 && storage->cold_engine != STORAGE_COLD_S3)
+		return engine_open(name, conf, err);
 	if (local_s3_init(&s3, settings, storage, err) != 0)
 		return NULL;
-	engine = engine_open("s3", &conf, err);
+	conf->s3 = &s3.conf;
+	engine = engine_open(name, conf, err);
 	local_s3_fini(&s3);
 	return engine;
 }
@@ -102,10 +123,8 @@ static struct engine *open_s3(
 struct engine *local_store_open(
 	const struct settings *settings, const struct storage_settings *storage, struct err *err)
 {
-	const struct engine_rados_conf rados = local_rados_conf(storage);
-	const struct engine_conf conf = {
+	struct engine_conf conf = {
 		.group = storage->group,
-		.rados = &rados,
 		.paths = storage->store_path.items,
 		.path_count = storage->store_path.count,
 		.read_only = true,
@@ -115,14 +134,13 @@ struct engine *local_store_open(
 		.punch_delay_ms = storage->punch_delay,
 		.now = clock_unix,
 	};
+	const char *name = storage->engine == STORAGE_ENGINE_S3      ? "s3"
+			   : storage->engine == STORAGE_ENGINE_RADOS ? "rados"
+								     : "volume";
 
-	if (storage->engine == STORAGE_ENGINE_S3)
-		return open_s3(settings, storage, err);
-	if (storage->engine == STORAGE_ENGINE_RADOS)
-		return engine_open("rados", &conf, err);
-	if (!local_store_has_volumes(storage)) {
+	if (!settings_are_shared(storage) && !local_store_has_volumes(storage)) {
 		err_set(err, ERR_UNSUPPORTED, "its engine keeps no volumes");
 		return NULL;
 	}
-	return engine_open("volume", &conf, err);
+	return local_store_engine(name, &conf, settings, storage, NULL, err);
 }

@@ -24,6 +24,12 @@ enum storage_engine { /* in the order of the setting storage.engine */
 	STORAGE_ENGINE_RADOS,
 };
 
+enum storage_cold { /* in the order of the setting storage.cold_engine */
+	STORAGE_COLD_NONE,
+	STORAGE_COLD_S3,
+	STORAGE_COLD_RADOS,
+};
+
 /* [storage NAME]: one storage_server of this machine. */
 struct storage_settings {
 	char name[32];   /* the NAME in the section's heading */
@@ -34,6 +40,7 @@ struct storage_settings {
 	int64_t mode;    /* index into "read-write|draining|read-only" */
 	struct conf_list store_path; /* folders, M00 first */
 	int64_t engine;              /* enum storage_engine */
+	int64_t cold_engine;         /* enum storage_cold; behind volumes */
 	int64_t volume_size;         /* greatest size of one volume */
 	int64_t preallocate;         /* by how much a volume file is grown at a time */
 	int64_t punch_delay;         /* from delete until the blocks go back to the file system */

@@ -126,27 +126,35 @@ static bool is_secret_name(const char *name)
 /* What is wrong with endpoint, bucket or prefix the engine itself says better. */
 static int check_s3(const struct storage_settings *storage, struct err *err)
 {
-	if (storage->store_path.count > 0)
-		return err_set(err, ERR_CONFIG,
-			"engine = s3 keeps nothing on this machine: store_path must be empty");
 	if (storage->s3_endpoint[0] == '\0' || storage->s3_bucket[0] == '\0')
-		return err_set(err, ERR_CONFIG, "engine = s3 needs s3_endpoint and s3_bucket");
-	if (storage->journal[0] == '\0')
-		return err_set(err, ERR_CONFIG, "engine = s3 needs a journal");
+		return err_set(err, ERR_CONFIG, "an engine s3 needs s3_endpoint and s3_bucket");
 	if (!is_secret_name(storage->s3_access_key) || !is_secret_name(storage->s3_secret_key))
 		return err_set(err, ERR_CONFIG,
 			"s3_access_key and s3_secret_key must be names of files in secret_dir");
 	return 0;
 }
 
-static int check_rados(const struct storage_settings *storage, struct err *err)
+/* What keeps the bytes, and what stands behind it. */
+static int check_engines(const struct storage_settings *storage, struct err *err)
 {
-	if (storage->store_path.count > 0)
+	bool shared = settings_are_shared(storage);
+	bool s3 = storage->engine == STORAGE_ENGINE_S3 || storage->cold_engine == STORAGE_COLD_S3;
+	bool rados = storage->engine == STORAGE_ENGINE_RADOS ||
+		     storage->cold_engine == STORAGE_COLD_RADOS;
+
+	if (storage->cold_engine != STORAGE_COLD_NONE && storage->engine != STORAGE_ENGINE_VOLUME)
+		return err_set(err, ERR_CONFIG, "cold_engine stands behind engine = volume alone");
+	if (shared && storage->store_path.count > 0)
 		return err_set(err, ERR_CONFIG,
-			"engine = rados keeps nothing on this machine: store_path must be empty");
-	if (storage->rados_pool[0] == '\0')
-		return err_set(err, ERR_CONFIG, "engine = rados needs rados_pool");
-	return 0;
+			"engine = %s keeps nothing on this machine: store_path must be empty",
+			s3 ? "s3" : "rados");
+	if (s3 && check_s3(storage, err) != 0)
+		return -1;
+	if (storage->engine == STORAGE_ENGINE_S3 && storage->journal[0] == '\0')
+		return err_set(err, ERR_CONFIG, "engine = s3 needs a journal");
+	if (rados && storage->rados_pool[0] == '\0')
+		return err_set(err, ERR_CONFIG, "an engine rados needs rados_pool");
+	return shared ? 0 : check_paths(storage, err);
 }
 
 static int check_storage(struct storage_settings *storage, struct err *err)
@@ -161,10 +169,7 @@ static int check_storage(struct storage_settings *storage, struct err *err)
 		return -1;
 	if (storage->max_file_size > storage->upload_memory)
 		return err_set(err, ERR_CONFIG, "upload_memory is less than max_file_size");
-	if (storage->engine == STORAGE_ENGINE_RADOS)
-		return check_rados(storage, err);
-	return storage->engine == STORAGE_ENGINE_S3 ? check_s3(storage, err)
-						    : check_paths(storage, err);
+	return check_engines(storage, err);
 }
 
 static bool have_one_place(const struct storage_settings *a, const struct storage_settings *b)

@@ -108,6 +108,11 @@ static const struct conf_key keys[] = {
 		"S3 service, or rados, a pool of a Ceph cluster, which any number of storages of "
 		"the group share; faulty (fails on purpose) and file (a file a picture) are for "
 		"tests and benchmarks."),
+	STORAGE_CHOICE(cold_engine, "none", "none|s3|rados",
+		"With engine = volume: where the bytes of pictures can go, to be sent there by "
+		"\"picstore tier\" or \"picstore move\", as the s3_ or rados_ settings say. The "
+		"volumes "
+		"keep the ids."),
 	STORAGE_LIMITED(volume_size, SIZE, "4G", M, 4 * G, "Greatest size of a volume file."),
 	STORAGE_LIMITED(preallocate, SIZE, "64M", 0, 4 * G,
 		"By how much a volume file is grown at a time."),
@@ -125,7 +130,8 @@ static const struct conf_key keys[] = {
 	STORAGE_LIMITED(upload_memory, SIZE, "256M", M, T,
 		"Memory for contents that are on their way in, all connections together."),
 	STORAGE(s3_endpoint, TEXT, "",
-		"For engine = s3: the service, https://host or https://host:port. Over http "
+		"For engine or cold_engine = s3: the service, https://host or https://host:port. "
+		"Over http "
 		"requests are signed but anybody on the way can read and record them."),
 	STORAGE(s3_region, TEXT, "us-east-1", "Region that signatures name."),
 	STORAGE(s3_bucket, TEXT, "", "The bucket, which has to be there."),

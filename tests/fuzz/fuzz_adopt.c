@@ -1,6 +1,6 @@
-/* What is read as a picture to adopt, a file that comes back, or a list of names, is written
- * as the same bytes;
- * and a request is only ever renamed to one that names just that. */
+/* What is read as a picture to adopt, a file that comes back, a list of names, an order to move
+ * or the answer to one is written as the same bytes; and a request is only ever renamed to one
+ * that names just that. */
 #include "programs/storage_server/storage_requests.h"
 
 #include <assert.h>
@@ -59,6 +59,25 @@ static void try_restore(struct span body)
 	}
 }
 
+static void try_move(struct span body)
+{
+	struct fdfs_move_order order;
+	struct fdfs_move_report report;
+	struct buf out;
+
+	buf_init(&out, FDFS_MOVE_LEN_MAX);
+	if (fdfs_get_move_order(body, &order)) {
+		fdfs_put_move_order(&out, &order);
+		assert(buf_ok(&out) && span_equal(buf_span(&out), body));
+	}
+	buf_clear(&out);
+	if (fdfs_get_move_report(body, &report)) {
+		fdfs_put_move_report(&out, &report);
+		assert(buf_ok(&out) && span_equal(buf_span(&out), body));
+	}
+	buf_fini(&out);
+}
+
 static void try_rename(uint8_t cmd, struct span body)
 {
 	static const char name[] = "M00/00/00/CgEBxVxREbmAUETXAAEqVyZGQRY768.jpg";
@@ -83,6 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	try_adopt(span_of(data + 1, size - 1));
 	try_restore(span_of(data + 1, size - 1));
+	try_move(span_of(data + 1, size - 1));
 	try_rename(data[0], span_of(data + 1, size - 1));
 	return 0;
 }

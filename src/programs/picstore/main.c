@@ -25,6 +25,8 @@ static const struct command *const commands[] = {
 	&command_restore,
 	&command_export,
 	&command_import,
+	&command_tier,
+	&command_move,
 	&command_reindex,
 	&command_config,
 };

@@ -21,19 +21,6 @@ static void warn(const char *text)
 	log_warn("%s", text);
 }
 
-static struct engine *open_s3(struct storage *storage, struct engine_conf *conf, struct err *err)
-{
-	struct engine *engine;
-	struct local_s3 s3;
-
-	if (local_s3_init(&s3, storage->settings, storage->own, err) != 0)
-		return NULL;
-	conf->s3 = &s3.conf;
-	engine = engine_open("s3", conf, err);
-	local_s3_fini(&s3);
-	return engine;
-}
-
 static struct engine *open_shared(
 	struct storage *storage, struct engine_conf *conf, struct err *err)
 {
@@ -43,7 +30,7 @@ static struct engine *open_shared(
 		.now_ms = clock_mono_ms,
 		.tell = on_doubt,
 	};
-	struct engine_rados_conf rados = local_rados_conf(storage->own);
+	const char *name = storage->own->engine == STORAGE_ENGINE_S3 ? "s3" : "rados";
 
 	if ((size_t)snprintf(path, sizeof path, "%s/%s.db", storage->own->journal,
 		    storage->own->name) >= sizeof path) {
@@ -51,11 +38,7 @@ static struct engine *open_shared(
 		return NULL;
 	}
 	conf->journal = &journal;
-	if (storage->own->engine == STORAGE_ENGINE_S3)
-		return open_s3(storage, conf, err);
-	rados.warn = warn;
-	conf->rados = &rados;
-	return engine_open("rados", conf, err);
+	return local_store_engine(name, conf, storage->settings, storage->own, warn, err);
 }
 
 struct engine *storage_engine_open(struct storage *storage, struct err *err)
@@ -80,7 +63,7 @@ struct engine *storage_engine_open(struct storage *storage, struct err *err)
 	memcpy(conf.source, storage->source, sizeof conf.source);
 	if (settings_are_shared(own))
 		return open_shared(storage, &conf, err);
-	return engine_open(names[own->engine], &conf, err);
+	return local_store_engine(names[own->engine], &conf, storage->settings, own, warn, err);
 }
 
 /* ---- sweeping ---- */

@@ -8,6 +8,7 @@
 #include "service/service.h"
 #include "service/ticker.h"
 #include "store/engine.h"
+#include "store/mover.h"
 #include "store/names.h"
 #include "store/scrub.h"
 
@@ -34,6 +35,7 @@ struct storage {
 	struct scrub *scrub;             /* NULL: it is not configured, or keeps no volumes */
 	struct ticker *sweep;            /* of what is pending; NULL: the engine is not shared */
 	bool sweep_fails;                /* as it last went */
+	struct mover *mover;             /* NULL: no cold store stands behind the engine */
 	struct storage_report *report;
 	_Atomic int64_t full_ms; /* when the engine was full; clock_mono_ms() */
 	bool engine_fails;       /* as the loop last saw it */
@@ -51,6 +53,9 @@ int storage_sweep_start(struct storage *storage, struct err *err);
 storage_command storage_upload, storage_download, storage_info, storage_delete;
 storage_command storage_adopt, storage_names_of;
 
+/* Go on moving, if there is a cold store.  0, or -1 with err. */
+int storage_move_start(struct storage *storage, struct err *err);
+
 /* Go on with `then`, now or later; a name of another store in the request has been
  * replaced by what it means here. */
 void storage_translate(struct storage *storage, struct net_request *request,
@@ -63,7 +68,7 @@ typedef int storage_job(
 
 storage_job storage_upload_slave, storage_upload_appender, storage_append, storage_modify,
 	storage_truncate, storage_finish, storage_set_metadata, storage_get_metadata,
-	storage_list_slaves, storage_restore;
+	storage_list_slaves, storage_move, storage_restore;
 
 /* Do `job` in a thread of the loop's, answer, and count it. */
 void storage_do(struct storage *storage, struct net_request *request, storage_job *job);

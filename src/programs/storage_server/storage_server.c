@@ -122,6 +122,7 @@ static const struct {
 	{ FDFS_REGENERATE, NULL, storage_finish },
 	{ FDFS_RESTORE, NULL, storage_restore },
 	{ FDFS_LIST_SLAVES, NULL, storage_list_slaves },
+	{ FDFS_MOVE, NULL, storage_move },
 };
 
 static struct net_verdict on_header(void *context, const uint8_t *bytes)
@@ -441,7 +442,8 @@ int storage_open(struct service_context *context, struct err *err)
 		return -1;
 	log_info("group %s at %s:%u, source %s in ids", storage->limits.group, storage->address.ip,
 		storage->address.port, storage->source_text);
-	if (start_scrub(storage, err) != 0 || storage_sweep_start(storage, err) != 0)
+	if (start_scrub(storage, err) != 0 || storage_sweep_start(storage, err) != 0 ||
+		storage_move_start(storage, err) != 0)
 		return -1;
 	storage->report = storage_report_start(&report, err);
 	return storage->report == NULL ? -1 : 0;
@@ -492,6 +494,7 @@ void storage_close(struct service_context *context)
 	storage_http_free(storage->http);
 	scrub_stop(storage->scrub);
 	ticker_free(storage->sweep);
+	mover_stop(storage->mover);
 	engine_close(storage->engine);
 	for (size_t i = 0; i < storage->limits.path_count; i++)
 		names_close(storage->names[i]);

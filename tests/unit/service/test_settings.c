@@ -113,13 +113,20 @@ TEST(settings_that_do_not_fit_each_other_are_refused)
 		{ G01 "engine = s3\n",
 			"/etc/p.conf: [storage g01]: engine = s3 keeps nothing on this machine: "
 			"store_path must be empty" },
-		{ "[storage a]\nengine = s3\n", "/etc/p.conf: [storage a]: engine = s3 needs "
+		{ "[storage a]\nengine = s3\n", "/etc/p.conf: [storage a]: an engine s3 needs "
 						"s3_endpoint and s3_bucket" },
+		{ G01 "cold_engine = s3\n", "/etc/p.conf: [storage g01]: an engine s3 needs "
+					    "s3_endpoint and s3_bucket" },
+		{ G01 "cold_engine = rados\n",
+			"/etc/p.conf: [storage g01]: an engine rados needs rados_pool" },
+		{ G01 "engine = file\ncold_engine = s3\n",
+			"/etc/p.conf: [storage g01]: cold_engine stands behind engine = volume "
+			"alone" },
 		{ G01 "engine = rados\n",
 			"/etc/p.conf: [storage g01]: engine = rados keeps nothing on this machine: "
 			"store_path must be empty" },
 		{ "[storage a]\nengine = rados\n",
-			"/etc/p.conf: [storage a]: engine = rados needs rados_pool" },
+			"/etc/p.conf: [storage a]: an engine rados needs rados_pool" },
 		{ RADOS "[storage b]\nlisten = 127.0.0.1:2\ngroup = g\nengine = rados\n"
 			"rados_pool = p\nrados_namespace = n\n",
 			"/etc/p.conf: [storage b]: [storage a] is of the same group g and keeps "
