@@ -206,6 +206,28 @@ static int set_seconds(
 	return set(cluster, option, text, err);
 }
 
+/* Fewer threads than librados starts by itself do the same work in three quarters of the CPU
+ * time: they wake each other less.  Who has configured another number has it. */
+static int set_threads(struct rados_cluster *cluster, struct err *err)
+{
+	static const struct {
+		const char *option, *usual, *ours;
+	} rows[] = {
+		{ "ms_async_op_threads", "3", "1" },
+		{ "librados_thread_count", "2", "1" },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		char now[16] = "";
+
+		if (rados_lib.conf_get(cluster->handle, rows[i].option, now, sizeof now) == 0 &&
+			strcmp(now, rows[i].usual) == 0 &&
+			set(cluster, rows[i].option, rows[i].ours, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* By default librados waits for ever, and writes where nobody looks. */
 static int set_options(
 	struct rados_cluster *cluster, const struct engine_rados_conf *conf, struct err *err)
@@ -216,7 +238,7 @@ static int set_options(
 		set(cluster, "log_file", "", err) != 0 ||
 		set(cluster, "log_to_stderr", "false", err) != 0 ||
 		set(cluster, "err_to_stderr", "false", err) != 0 ||
-		set(cluster, "admin_socket", "", err) != 0)
+		set(cluster, "admin_socket", "", err) != 0 || set_threads(cluster, err) != 0)
 		return -1;
 	return conf->keyring[0] == '\0' ? 0 : set(cluster, "keyring", conf->keyring, err);
 }

@@ -14,6 +14,7 @@
 #define RADOS_FUNCTIONS(F)                                                                         \
 	F(create2)                                                                                 \
 	F(conf_read_file)                                                                          \
+	F(conf_get)                                                                                \
 	F(conf_set)                                                                                \
 	F(connect)                                                                                 \
 	F(shutdown)                                                                                \
@@ -33,6 +34,7 @@
 	F(create_read_op)                                                                          \
 	F(release_read_op)                                                                         \
 	F(read_op_read)                                                                            \
+	F(read_op_stat)                                                                            \
 	F(read_op_operate)                                                                         \
 	F(stat)                                                                                    \
 	F(nobjects_list_open)                                                                      \

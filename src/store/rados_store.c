@@ -52,7 +52,7 @@ static int judge(struct rados_store *store, const char *what, const struct file_
 
 /* ---- read ---- */
 
-/* Read one byte more than there should be, which would show.  `out` has the room. */
+/* Its size and its bytes, in one operation.  `out` has room for those that the id says. */
 static int read_once(struct rados_store *store, const struct file_id *id, int flags, uint8_t *out,
 	int64_t deadline_ms, struct err *err)
 {
@@ -60,26 +60,31 @@ static int read_once(struct rados_store *store, const struct file_id *id, int fl
 	struct err failure = { 0 };
 	rados_read_op_t op;
 	size_t len = 0;
-	int result, of_read = 0;
+	uint64_t size = 0;
+	time_t changed;
+	int result, of_stat = 0, of_read = 0;
 
 	if (turns_take(store->turns, deadline_ms, err) != 0)
 		return -1;
 	op = rados_lib.create_read_op();
-	rados_lib.read_op_read(op, 0, (size_t)id->size + 1, (char *)out, &len, &of_read);
+	rados_lib.read_op_stat(op, &size, &changed, &of_stat);
+	if (id->size > 0) /* 0 would mean all of it */
+		rados_lib.read_op_read(op, 0, (size_t)id->size, (char *)out, &len, &of_read);
 	result = rados_lib.read_op_operate(
 		op, rados_cluster_pool(store->cluster), name_of(id, name), flags);
 	rados_lib.release_read_op(op);
 	if (result >= 0)
-		result = of_read;
+		result = of_stat < 0 ? of_stat : of_read;
 	result = judge(store, "reading", id, result, false, &failure);
 	turns_end(store->turns, &failure);
 	if (result != 0) {
 		*err = failure;
 		return -1;
 	}
-	if (len != id->size)
-		return err_set(err, ERR_CORRUPT, "object %s has %zu bytes%s, its id says %" PRIu64,
-			name, len, len > id->size ? " or more" : "", id->size);
+	if (size != id->size || len != id->size)
+		return err_set(err, ERR_CORRUPT,
+			"object %s has %" PRIu64 " bytes, its id says %" PRIu64, name, size,
+			id->size);
 	if (crc32_add(0, span_of(out, len)) != id->crc)
 		return err_set(
 			err, ERR_CORRUPT, "the content of object %s does not match its id", name);
@@ -95,7 +100,6 @@ static int get_object(
 {
 	struct retry retry = retry_until(clock_mono_ms() + store->timeout_ms);
 	unsigned odd = 0;
-	struct buf content;
 	uint8_t *at;
 	int result;
 
@@ -104,23 +108,16 @@ static int get_object(
 			       ? -1
 			       : err_set(err, ERR_TOO_LARGE, "%s is larger than is wanted here",
 					 id->name);
-	buf_init(&content, (size_t)id->size + 1);
-	at = buf_reserve(&content, (size_t)id->size + 1);
-	if (at == NULL) {
-		buf_fini(&content);
+	at = buf_reserve(out, (size_t)id->size);
+	if (at == NULL)
 		return err_set(err, ERR_INTERNAL, "memory has ended");
-	}
 	do
 		result = read_once(store, id, odd == 0 ? 0 : LIBRADOS_OPERATION_BALANCE_READS, at,
 			retry.deadline_ms, err);
 	while (result != 0 && (((err->code == ERR_CORRUPT || err->code == ERR_IO) && odd++ == 0) ||
 				      try_again(store, &retry, err)));
-	if (result == 0) {
-		buf_put(out, at, (size_t)id->size);
-		if (!buf_ok(out))
-			result = err_set(err, ERR_INTERNAL, "memory has ended");
-	}
-	buf_fini(&content);
+	if (result == 0)
+		out->len += (size_t)id->size;
 	return result;
 }
 

@@ -26,8 +26,7 @@ listen = 127.0.0.1:{tracker}
 STORAGE_CONF = """\
 [storage {group}]
 listen = 127.0.0.1:{port}
-store_path = {home}/{group}
-engine = {engine}
+{paths}engine = {engine}
 http_listen = 127.0.0.1:{http}
 """
 
@@ -55,7 +54,8 @@ class Storages:
             conf.write(STORAGES_CONF.format(home=home, tracker=self.tracker_port))
             for group, engine in engines.items():
                 conf.write(STORAGE_CONF.format(
-                    home=home, group=group, port=self.ports[group], engine=engine,
+                    group=group, port=self.ports[group], engine=engine,
+                    paths="" if engine == "rados" else f"store_path = {home}/{group}\n",
                     http=self.http_ports[group]) + more)
 
     def start_tracker(self):

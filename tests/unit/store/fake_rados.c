@@ -42,7 +42,7 @@ void fake_rados_reset(void)
 		free(objects[--object_count].data);
 	memset(faults, 0, sizeof faults);
 	memset(&spoils, 0, sizeof spoils);
-	fake_rados = (struct fake_rados){ .size = 3, .min_size = 2, .df = "{}" };
+	fake_rados = (struct fake_rados){ .size = 3, .min_size = 2, .df = "{}", .threads = "3" };
 }
 
 void fake_rados_fail(enum fake_rados_op op, int result, bool done, unsigned times)
@@ -136,6 +136,15 @@ CEPH_RADOS_API int rados_conf_set(rados_t cluster, const char *option, const cha
 	return 0;
 }
 
+CEPH_RADOS_API int rados_conf_get(rados_t cluster, const char *option, char *buf, size_t len)
+{
+	(void)cluster;
+	if (strcmp(option, "ms_async_op_threads") != 0)
+		return -ENOENT;
+	snprintf(buf, len, "%s", fake_rados.threads);
+	return 0;
+}
+
 CEPH_RADOS_API int rados_connect(rados_t cluster)
 {
 	(void)cluster;
@@ -219,6 +228,8 @@ struct read {
 	size_t *read;
 	int *result;
 	const char *name;
+	uint64_t *size;
+	int *stat_result;
 };
 
 CEPH_RADOS_API rados_read_op_t rados_create_read_op(void)
@@ -235,7 +246,20 @@ CEPH_RADOS_API void rados_read_op_read(rados_read_op_t op, uint64_t offset, size
 	char *buffer, size_t *bytes_read, int *prval)
 {
 	assert(offset == 0);
-	*(struct read *)op = (struct read){ buffer, len, bytes_read, prval, NULL };
+	*(struct read *)op = (struct read){ .to = buffer,
+		.len = len,
+		.read = bytes_read,
+		.result = prval,
+		.size = ((struct read *)op)->size,
+		.stat_result = ((struct read *)op)->stat_result };
+}
+
+CEPH_RADOS_API void rados_read_op_stat(
+	rados_read_op_t op, uint64_t *psize, time_t *pmtime, int *prval)
+{
+	((struct read *)op)->size = psize;
+	((struct read *)op)->stat_result = prval;
+	*pmtime = 0;
 }
 
 static int do_read(void *context)
@@ -245,18 +269,22 @@ static int do_read(void *context)
 
 	if (object == NULL)
 		return -ENOENT;
+	*read->size = object->len;
+	*read->stat_result = 0;
+	if (read->to == NULL)
+		return 0;
 	*read->read = object->len < read->len ? object->len : read->len;
 	memcpy(read->to, object->data, *read->read);
-	if (spoils.times > 0) {
-		spoils.times--;
-		if (spoils.how == FAKE_WRONG)
-			read->to[0] ^= 1;
-		else if (spoils.how == FAKE_SHORT)
-			--*read->read;
-		else
-			read->to[(*read->read)++] = 'x';
-	}
 	*read->result = 0;
+	if (spoils.times == 0)
+		return 0;
+	spoils.times--;
+	if (spoils.how == FAKE_WRONG)
+		read->to[0] ^= 1;
+	else if (spoils.how == FAKE_SHORT)
+		--*read->size, --*read->read;
+	else
+		++*read->size;
 	return 0;
 }
 

@@ -20,6 +20,7 @@ struct fake_rados {
 	int k;                /* of its erasure code; 0: it is replicated */
 	bool pool_is_gone;    /* while connected; its objects with it */
 	const char *df;       /* the answer to "df detail" */
+	const char *threads;  /* what ms_async_op_threads is configured to */
 	int flags[FAKE_OPS];  /* of the last operation of each kind */
 	unsigned asked;       /* operations on objects */
 	char options[40][60]; /* "name=value" in the order of rados_conf_set */

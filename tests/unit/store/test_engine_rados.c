@@ -307,6 +307,21 @@ TEST(librados_is_told_to_wait_for_nothing_for_ever)
 	kit_close(&kit);
 }
 
+TEST(librados_is_given_one_thread_unless_its_configuration_says_more)
+{
+	struct kit kit;
+
+	init(&kit);
+	kit_open(&kit, "rados");
+	assert_true(was_set("ms_async_op_threads=1"));
+	kit_close(&kit);
+	init(&kit);
+	fake_rados.threads = "5";
+	kit_open(&kit, "rados");
+	assert_false(was_set("ms_async_op_threads=1"));
+	kit_close(&kit);
+}
+
 static char warned[300];
 
 static void warn(const char *text)
