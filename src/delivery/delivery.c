@@ -26,19 +26,9 @@ struct facts {
 
 static void fail(struct http_response *response, const struct err *err)
 {
-	int status = err_http_status(err->code);
-
-	response->status = status;
-	http_header(response, "Content-Type", "application/json");
-	http_header(response, "X-Content-Type-Options", "nosniff");
-	http_header(response, "Cache-Control", "no-store");
-	if (status == 503)
-		http_header(response, "Retry-After", "5");
-	if (status == 405)
+	http_failure(response, err->code, err_meaning(err->code));
+	if (err->code == ERR_METHOD)
 		http_header(response, "Allow", "GET, HEAD");
-	buf_clear(&response->body);
-	buf_printf(&response->body, "{\"result\":\"fail\",\"error\":\"%s\",\"message\":\"%s\"}\n",
-		err_word(err->code), err_meaning(err->code));
 }
 
 /* A store that finds an id malformed has no such picture: that it is an id has been
@@ -169,13 +159,9 @@ static void cut_content(struct http_response *response, uint64_t first, uint64_t
 static void answer_outside(struct http_response *response, const struct facts *facts)
 {
 	drop_content(response);
+	http_failure(response, ERR_BAD_REQUEST, "the range is outside of the picture");
 	response->status = 416;
 	http_header(response, "Content-Range", "bytes */%" PRIu64, facts->size);
-	http_header(response, "Content-Type", "application/json");
-	http_header(response, "X-Content-Type-Options", "nosniff");
-	http_header(response, "Cache-Control", "no-store");
-	buf_put_str(&response->body, "{\"result\":\"fail\",\"error\":\"bad_request\","
-				     "\"message\":\"the range is outside of the picture\"}\n");
 }
 
 static void put_picture_headers(

@@ -64,6 +64,19 @@ void http_header(struct http_response *response, const char *name, const char *f
 	buf_put_str(header, "\r\n");
 }
 
+void http_failure(struct http_response *response, enum err_code code, const char *message)
+{
+	response->status = err_http_status(code);
+	http_header(response, "Content-Type", "application/json");
+	http_header(response, "X-Content-Type-Options", "nosniff");
+	http_header(response, "Cache-Control", "no-store");
+	if (response->status == 503)
+		http_header(response, "Retry-After", "5");
+	buf_clear(&response->body);
+	buf_printf(&response->body, "{\"result\":\"fail\",\"error\":\"%s\",\"message\":\"%s\"}\n",
+		err_word(code), message);
+}
+
 const char *http_reason(int status)
 {
 	static const struct {

@@ -52,5 +52,10 @@ void http_response_reset(struct http_response *response);
 void http_header(struct http_response *response, const char *name, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Answer with a failure: its status, JSON {"result":"fail","error":...,"message":...}, and
+ * headers by which nobody keeps it, behind those that are there.  `message` is one of our
+ * sentences: without quotes, backslashes and line ends. */
+void http_failure(struct http_response *response, enum err_code code, const char *message);
+
 /* "OK" for 200; never NULL. */
 const char *http_reason(int status);

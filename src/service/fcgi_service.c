@@ -203,24 +203,11 @@ static bool read_request(struct worker *worker)
 	return event == FCGI_REQUEST;
 }
 
-static void refuse(struct http_response *response, const struct err *err)
-{
-	http_response_reset(response);
-	response->status = err_http_status(err->code);
-	http_header(response, "Content-Type", "application/json");
-	http_header(response, "Cache-Control", "no-store");
-	/* Our sentences have no quotes or backslashes. */
-	buf_printf(&response->body, "{\"result\":\"fail\",\"error\":\"%s\",\"message\":\"%s\"}\n",
-		err_word(err->code), err->text);
-}
-
 static void fail(struct http_response *response, const char *why)
 {
-	struct err err;
-
 	log_error("%s", why);
-	err_set(&err, ERR_INTERNAL, "%s", why);
-	refuse(response, &err);
+	http_response_reset(response);
+	http_failure(response, ERR_INTERNAL, why);
 }
 
 static void make_answer(struct worker *worker, struct http_request *request)
@@ -232,7 +219,7 @@ static void make_answer(struct worker *worker, struct http_request *request)
 	http_response_reset(response);
 	if (fcgi_request(&worker->reader, request, &err) != 0) {
 		log_warn("request refused: %s", err.text);
-		refuse(response, &err);
+		http_failure(response, err.code, err.text);
 		return;
 	}
 	conf->answer(conf->context, request, response);

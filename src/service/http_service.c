@@ -245,14 +245,7 @@ static void wait_and_answer(struct http_waiting *waiting)
 static void refuse(struct http_response *response, enum err_code code, const char *why)
 {
 	http_response_reset(response);
-	response->status = err_http_status(code);
-	http_header(response, "Content-Type", "application/json");
-	http_header(response, "X-Content-Type-Options", "nosniff");
-	http_header(response, "Cache-Control", "no-store");
-	if (response->status == 503)
-		http_header(response, "Retry-After", "5");
-	buf_printf(&response->body, "{\"result\":\"fail\",\"error\":\"%s\",\"message\":\"%s\"}\n",
-		err_word(code), why);
+	http_failure(response, code, why);
 }
 
 static void fail(struct http_response *response, const char *why)

@@ -1,38 +1,17 @@
 #include "wire/photo_body.h"
 
+#include "core/utf8.h"
+
 #include <string.h>
 
 /* ---- texts ---- */
 
-/* The length of the UTF-8 character at the front of `text`; 0 if there is none. */
+/* The length of the character at the front of `text`; 0 if it is none, or a NUL. */
 static size_t character(struct span text)
 {
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	const uint8_t *at = text.data;
-	uint32_t value;
-	size_t len;
+	uint32_t point;
 
-	if (at[0] < 0x80)
-		return at[0] == 0 ? 0 : 1;
-	if (at[0] >= 0xc2 && at[0] <= 0xdf)
-		len = 2;
-	else if (at[0] >= 0xe0 && at[0] <= 0xef)
-		len = 3;
-	else if (at[0] >= 0xf0 && at[0] <= 0xf4)
-		len = 4;
-	else
-		return 0;
-	if (len > text.len)
-		return 0;
-	value = at[0] & (0xffu >> (len + 1));
-	for (size_t i = 1; i < len; i++) {
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-		value = value << 6 | (at[i] & 0x3f);
-	}
-	if (value < least[len] || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
-		return 0;
-	return len;
+	return text.data[0] == 0 ? 0 : utf8_next(text, &point);
 }
 
 bool photo_text_ok(struct span text)
