@@ -201,6 +201,15 @@ def test_pictures_alone_are_kept_there(bucket):
 
 # -- a service that fails
 
+def test_an_export_of_a_bucket_goes_into_volumes(bucket, installations, tmp_path):
+    contents = {put(bucket, 1 + i % 2, b"picture %d" % i): b"picture %d" % i for i in range(4)}
+    bucket.picstore("export", "--group", "pics", tmp_path / "export")
+    other = installations({("storage g01", "group"): "pics"}).start("--no-self-test")
+    other.picstore("import", "--from", "export", tmp_path / "export")
+    with fdfs.Client(other.storage["g01"]) as storage:
+        assert {file_id: storage.download(file_id) for file_id in contents} == contents
+
+
 @pytest.mark.parametrize("what", ["reset", "unknown", "broken", "slow"])
 def test_a_put_that_fails_once_or_may_have_been_done_is_done_once(well, what):
     before = len(well.double.objects)

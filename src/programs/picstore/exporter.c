@@ -115,12 +115,14 @@ static int add_masters(const struct exporter *exporter, struct manifest_file *fi
 
 static int describe(const struct exporter *exporter, struct manifest_file *file, struct err *err)
 {
+	struct aliases *aliases = engine_aliases(exporter->engine);
 	struct names_stat stat;
 
 	switch (file->kind) {
 	case MANIFEST_PICTURE:
-		return aliases_of(
-			engine_aliases(exporter->engine), file->id.name, add_name, file, err);
+		/* There are engines that keep none. */
+		return aliases == NULL ? 0
+				       : aliases_of(aliases, file->id.name, add_name, file, err);
 	case MANIFEST_METADATA:
 		return 0;
 	default:
