@@ -6,24 +6,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Ask for records; `body` has them then, `*count` of `*len` bytes each.  To be freed in any
+ * case. */
+static int ask_for_records(struct fdfs_client *client, uint8_t cmd, const char *group,
+	int64_t deadline, bool (*measure)(struct span body, size_t *len, size_t *count),
+	const char *what, struct buf *body, size_t *len, size_t *count, struct err *err)
+{
+	buf_init(body, FDFS_TRACKER_REPLY_MAX);
+	if (fdfs_trackers_ask_group(client->trackers, cmd, group, deadline, body, err) < 0)
+		return -1;
+	return measure(buf_span(body), len, count) ? 0 : fdfs_trackers_nonsense(what, err);
+}
+
 int fdfs_groups(struct fdfs_client *client, struct fdfs_group **out, size_t *count, struct err *err)
 {
 	struct fdfs_group *groups;
 	struct err local;
 	struct buf body;
 	size_t len, n;
-	int result = -1;
+	int result = ask_for_records(client, FDFS_LIST_GROUPS, NULL, fdfs_client_deadline(client),
+		fdfs_group_records, "a list of groups", &body, &len, &n,
+		err != NULL ? err : &local);
 
-	if (err == NULL)
-		err = &local;
-	buf_init(&body, FDFS_TRACKER_REPLY_MAX);
-	if (fdfs_trackers_ask_group(client->trackers, FDFS_LIST_GROUPS, NULL,
-		    fdfs_client_deadline(client), &body, err) < 0)
+	if (result != 0)
 		goto out;
-	if (!fdfs_group_records(buf_span(&body), &len, &n)) {
-		fdfs_trackers_nonsense("a list of groups", err);
-		goto out;
-	}
 	groups = calloc(n + 1, sizeof *groups);
 	if (groups == NULL)
 		abort();
@@ -41,7 +47,6 @@ int fdfs_groups(struct fdfs_client *client, struct fdfs_group **out, size_t *cou
 	}
 	*out = groups;
 	*count = n;
-	result = 0;
 out:
 	buf_fini(&body);
 	return result;
@@ -53,16 +58,11 @@ static int storages_until(struct fdfs_client *client, const char *group, int64_t
 	struct fdfs_storage *storages;
 	struct buf body;
 	size_t len, n;
-	int result = -1;
+	int result = ask_for_records(client, FDFS_LIST_STORAGES, group, deadline,
+		fdfs_storage_records, "a list of storages", &body, &len, &n, err);
 
-	buf_init(&body, FDFS_TRACKER_REPLY_MAX);
-	if (fdfs_trackers_ask_group(
-		    client->trackers, FDFS_LIST_STORAGES, group, deadline, &body, err) < 0)
+	if (result != 0)
 		goto out;
-	if (!fdfs_storage_records(buf_span(&body), &len, &n)) {
-		fdfs_trackers_nonsense("a list of storages", err);
-		goto out;
-	}
 	storages = calloc(n + 1, sizeof *storages);
 	if (storages == NULL)
 		abort();
@@ -93,7 +93,6 @@ static int storages_until(struct fdfs_client *client, const char *group, int64_t
 	}
 	*out = storages;
 	*count = n;
-	result = 0;
 out:
 	buf_fini(&body);
 	return result;

@@ -154,7 +154,6 @@ static int tracker_ask(struct fdfs_trackers *trackers, struct span request, int6
 
 		if (i + 1 < count && share > now + trackers->patience_ms)
 			share = now + trackers->patience_ms;
-
 		if (now >= deadline) {
 			if (kept.code == ERR_NONE)
 				err_set(&kept, ERR_TIMEOUT, "no time left to ask a tracker");

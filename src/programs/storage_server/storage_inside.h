@@ -47,6 +47,9 @@ typedef void storage_command(struct storage *storage, struct net_request *reques
 
 struct engine *storage_engine_open(struct storage *storage, struct err *err);
 
+/* What trackers are told; of a struct storage_report_conf, with the storage as context. */
+bool storage_fill_beat(void *context, struct fdfs_beat *beat);
+
 /* Let the engine make known what is not, now and then, until storage->sweep is freed. */
 int storage_sweep_start(struct storage *storage, struct err *err);
 

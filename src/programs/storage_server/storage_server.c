@@ -11,79 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "picstore_build.h"
-
 enum {
 	BACKLOG = 1024,
 	TICK_MS = 200,
-	FULL_MS = 2000,   /* for so long after it refused an upload the store counts as full */
 	ERASED_BY_S = 60, /* after punch_delay; what is left then waits for the scrub */
 };
-
-#define COUNTER(name, gauge, help)                                                                 \
-	{                                                                                          \
-		name, help, gauge, 0                                                               \
-	}
-
-struct service_counter storage_counters[STORAGE_COUNTERS] = {
-	[STORAGE_CONNECTIONS] = COUNTER("connections", true, "open connections"),
-	[STORAGE_REQUESTS] = COUNTER("requests", false, "requests"),
-	[STORAGE_UPLOADS] = COUNTER("uploads", false, "files taken in"),
-	[STORAGE_UPLOADS_FAILED] = COUNTER("uploads_failed", false, "uploads refused or failed"),
-	[STORAGE_DOWNLOADS] = COUNTER("downloads", false, "files or ranges handed out"),
-	[STORAGE_DOWNLOADS_FAILED] = COUNTER("downloads_failed", false, "downloads that failed"),
-	[STORAGE_DELETES] = COUNTER("deletes", false, "files deleted"),
-	[STORAGE_DELETES_FAILED] = COUNTER("deletes_failed", false, "deletes that failed"),
-	[STORAGE_INFOS] = COUNTER("infos", false, "answers about a file"),
-	[STORAGE_INFOS_FAILED] = COUNTER("infos_failed", false, "questions about none"),
-	[STORAGE_APPENDS] = COUNTER("appends", false, "appends to files"),
-	[STORAGE_APPENDS_FAILED] = COUNTER("appends_failed", false, "appends that failed"),
-	[STORAGE_MODIFIES] = COUNTER("modifies", false, "changes within files"),
-	[STORAGE_MODIFIES_FAILED] = COUNTER("modifies_failed", false, "changes that failed"),
-	[STORAGE_TRUNCATES] = COUNTER("truncates", false, "files cut or made longer"),
-	[STORAGE_TRUNCATES_FAILED] = COUNTER("truncates_failed", false, "those that failed"),
-	[STORAGE_METADATA_SETS] = COUNTER("metadata_sets", false, "metadata taken in"),
-	[STORAGE_METADATA_SETS_FAILED] = COUNTER(
-		"metadata_sets_failed", false, "metadata refused or failed"),
-	[STORAGE_METADATA_GETS] = COUNTER("metadata_gets", false, "metadata handed out"),
-	[STORAGE_METADATA_GETS_FAILED] = COUNTER(
-		"metadata_gets_failed", false, "questions for metadata that failed"),
-	[STORAGE_BYTES_IN] = COUNTER("bytes_in", false, "bytes of files taken in"),
-	[STORAGE_BYTES_OUT] = COUNTER("bytes_out", false, "bytes of files handed out"),
-	[STORAGE_BAD_REQUESTS] = COUNTER("bad_requests", false, "requests that make no sense"),
-	[STORAGE_NOT_FOUND] = COUNTER("not_found", false, "requests for what is not there"),
-	[STORAGE_FULL] = COUNTER("full", false, "uploads there was no room for"),
-	[STORAGE_CORRUPT] = COUNTER("corrupt", false, "files whose bytes did not match their id"),
-	[STORAGE_OTHER_ERRORS] = COUNTER("other_errors", false, "requests that failed otherwise"),
-	[STORAGE_ENGINE_WELL] = COUNTER("engine_well", true, "1: the engine answers, or is asked"),
-	[STORAGE_PENDING_PUTS] = COUNTER(
-		"pending_puts", true, "uploads of unknown outcome that are yet to be removed"),
-	[STORAGE_PENDING_DELETES] = COUNTER(
-		"pending_deletes", true, "deletes of unknown outcome that are yet to be confirmed"),
-	[STORAGE_TRACKERS_UP] = COUNTER("trackers_up", true, "trackers that know this storage"),
-	[STORAGE_REFUSED] = COUNTER("refused", false, "connections from other addresses"),
-	[STORAGE_TOO_MANY] = COUNTER("too_many", false, "connections over max_connections"),
-	[STORAGE_TIMEOUTS] = COUNTER("timeouts", false, "connections closed for their silence"),
-	[STORAGE_BROKEN] = COUNTER("broken", false, "connections ended within a request"),
-	[STORAGE_HTTP_CONNECTIONS] = COUNTER("http_connections", true, "open HTTP connections"),
-	[STORAGE_HTTP_TIMEOUTS] = COUNTER("http_timeouts", false, "HTTP connections cut, too slow"),
-	[STORAGE_SCRUBBED] = COUNTER("scrubbed", false, "bytes checked in the background"),
-	[STORAGE_QUARANTINED] = COUNTER("quarantined", true, "places that do not match"),
-#define HTTP(figure, name, help) [STORAGE_HTTP_FIGURES + (figure)] = COUNTER(name, false, help)
-	HTTP(DELIVERY_PICTURES, "http_pictures", "pictures sent over HTTP, parts included"),
-	HTTP(DELIVERY_BYTES, "http_bytes_out", "bytes of pictures sent over HTTP"),
-	HTTP(DELIVERY_SLICES, "http_slices", "pictures sent over HTTP out of a volume"),
-	HTTP(DELIVERY_UNCHANGED, "http_unchanged", "answers 304: the client has the picture"),
-	HTTP(DELIVERY_MISSING, "http_missing", "answers 404 and 410"),
-	HTTP(DELIVERY_REFUSED, "http_refused", "answers 400, 405 and 416"),
-	HTTP(DELIVERY_CORRUPT, "http_corrupt", "answers 502: bytes that did not match"),
-	HTTP(DELIVERY_FAILED, "http_failed", "HTTP requests that failed for other reasons"),
-};
-
-static int64_t counted(enum storage_counter which)
-{
-	return storage_counters[which].value;
-}
 
 /* ---- requests ---- */
 
@@ -205,73 +137,7 @@ static const struct net_protocol protocol = {
 	.trouble = on_trouble,
 };
 
-/* ---- reports ---- */
-
-static void fill_counters(struct fdfs_beat *beat)
-{
-	static const struct {
-		enum fdfs_counter all; /* those that succeeded follow it */
-		enum storage_counter good, bad;
-	} pairs[] = {
-		{ FDFS_COUNT_UPLOAD, STORAGE_UPLOADS, STORAGE_UPLOADS_FAILED },
-		{ FDFS_COUNT_APPEND, STORAGE_APPENDS, STORAGE_APPENDS_FAILED },
-		{ FDFS_COUNT_MODIFY, STORAGE_MODIFIES, STORAGE_MODIFIES_FAILED },
-		{ FDFS_COUNT_TRUNCATE, STORAGE_TRUNCATES, STORAGE_TRUNCATES_FAILED },
-		{ FDFS_COUNT_SET_METADATA, STORAGE_METADATA_SETS, STORAGE_METADATA_SETS_FAILED },
-		{ FDFS_COUNT_DELETE, STORAGE_DELETES, STORAGE_DELETES_FAILED },
-		{ FDFS_COUNT_DOWNLOAD, STORAGE_DOWNLOADS, STORAGE_DOWNLOADS_FAILED },
-		{ FDFS_COUNT_GET_METADATA, STORAGE_METADATA_GETS, STORAGE_METADATA_GETS_FAILED },
-	};
-	uint64_t *to = beat->counters;
-
-	for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
-		to[pairs[i].all + 1] = (uint64_t)counted(pairs[i].good);
-		to[pairs[i].all] = to[pairs[i].all + 1] + (uint64_t)counted(pairs[i].bad);
-	}
-	to[FDFS_BYTES_UPLOAD] = to[FDFS_BYTES_UPLOAD_OK] = (uint64_t)counted(STORAGE_BYTES_IN);
-	to[FDFS_BYTES_DOWNLOAD] = to[FDFS_BYTES_DOWNLOAD_OK] = (uint64_t)counted(STORAGE_BYTES_OUT);
-}
-
-static bool fill_beat(void *context, struct fdfs_beat *beat)
-{
-	struct storage *storage = context;
-	int64_t full_ms = storage->full_ms;
-	bool full = full_ms != 0 && clock_mono_ms() - full_ms < FULL_MS;
-	/* New files go elsewhere while the engine cannot take them. */
-	bool well = engine_health(storage->engine, NULL) == 0;
-	struct engine_space space;
-	struct err err;
-	size_t count = storage->limits.path_count;
-
-	*beat = (struct fdfs_beat){
-		.state = FDFS_STATE_ACTIVE,
-		.shared = engine_is_shared(storage->engine),
-		.writable = storage->mode == STORAGE_READ_WRITE && well,
-		.readable = true,
-		.draining = storage->mode == STORAGE_DRAINING ||
-			    (storage->mode == STORAGE_READ_WRITE && !well),
-		.address = storage->address,
-		.started = storage->started,
-		.connections = (uint32_t)net_server_connections(storage->server),
-		.connections_max = (uint32_t)net_server_connections_max(storage->server),
-		.path_count = (uint16_t)count,
-	};
-	snprintf(beat->group, sizeof beat->group, "%s", storage->limits.group);
-	memcpy(beat->id, storage->source_text, sizeof beat->id);
-	snprintf(beat->version, sizeof beat->version, "%.8s", PICSTORE_VERSION);
-	fill_counters(beat);
-	if (engine_space(storage->engine, &space, &err) != 0) {
-		log_error("%s", err.text);
-		return false;
-	}
-	for (size_t i = 0; i < count; i++) {
-		beat->paths[i].total = space.total / count;
-		beat->paths[i].free = full ? 0 : space.path_free[i];
-		if (!beat->shared)
-			beat->paths[i].reserved = (uint64_t)storage->own->reserved_space;
-	}
-	return true;
-}
+/* ---- now and then ---- */
 
 /* Say it once when the engine goes and when it comes back. */
 static void look_after(struct storage *storage)
@@ -413,7 +279,7 @@ int storage_open(struct service_context *context, struct err *err)
 		.interval_ms = settings->beat_interval,
 		.connect_timeout_ms = settings->connect_timeout,
 		.answer_timeout_ms = settings->beat_timeout,
-		.fill = fill_beat,
+		.fill = storage_fill_beat,
 		.context = storage,
 		.trackers_up = &storage_counters[STORAGE_TRACKERS_UP].value,
 	};
