@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NUMBER_MAX = 24, NAME_MAX_LEN = 16, LOCK_NUMBER = 7004 };
+enum { NUMBER_MAX = 24, NAME_MAX_LEN = 16, SCHEMA_MAX = 64, LOCK_NUMBER = 7004, TEXT_MAX = 256 };
 
 struct pg_query {
 	struct sql_query query; /* first */
@@ -20,7 +20,9 @@ struct pg_query {
 	char name[NAME_MAX_LEN];
 	unsigned prepared; /* in which connection, counted from 1 */
 	char *values[SQL_VALUES_MAX];
+	int lens[SQL_VALUES_MAX], formats[SQL_VALUES_MAX]; /* 1: binary */
 	int count; /* values: the greatest number that was given */
+	unsigned char *blob;
 	PGresult *result;
 	int row;
 	int64_t changes;
@@ -29,7 +31,8 @@ struct pg_query {
 struct postgres {
 	struct sql sql; /* first */
 	PGconn *conn;
-	unsigned connection; /* counted from 1 */
+	unsigned connection;     /* counted from 1 */
+	char schema[SCHEMA_MAX]; /* quoted; or empty */
 	bool in_transaction;
 	unsigned names;
 	struct pg_query *queries;
@@ -86,6 +89,23 @@ static int run(struct postgres *pg, const char *text, struct err *err)
 	return outcome;
 }
 
+/* What a connection is told first. */
+static int greet(struct postgres *pg, struct err *err)
+{
+	char text[TEXT_MAX];
+
+	if (PQstatus(pg->conn) != CONNECTION_OK || PQsetClientEncoding(pg->conn, "UTF8") != 0)
+		return fail(pg, NULL, err);
+	/* Nobody waits for ever for somebody who does not come back. */
+	if (run(pg, "SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '30s'",
+		    err) != 0)
+		return -1;
+	if (pg->schema[0] == '\0')
+		return 0;
+	snprintf(text, sizeof text, "SET search_path TO %s", pg->schema);
+	return run(pg, text, err);
+}
+
 /* Be connected; not within a transaction, which a new connection knows nothing of. */
 static int connect_again(struct postgres *pg, struct err *err)
 {
@@ -95,18 +115,24 @@ static int connect_again(struct postgres *pg, struct err *err)
 		return err_set(err, ERR_SERVICE_DOWN, "PostgreSQL: the connection broke");
 	PQreset(pg->conn);
 	pg->connection++;
-	return PQstatus(pg->conn) == CONNECTION_OK ? 0 : fail(pg, NULL, err);
+	return greet(pg, err);
 }
 
-static int pg_begin(struct sql *sql, struct err *err)
+static int pg_exec(struct sql *sql, const char *text, struct err *err)
 {
 	struct postgres *pg = of(sql);
+
+	return connect_again(pg, err) == 0 ? run(pg, text, err) : -1;
+}
+
+static int begin(struct postgres *pg, const char *text, struct err *err)
+{
 
 	/* A connection may have died unnoticed: the first statement is the one to repeat. */
 	for (int tries = 0; tries < 2; tries++) {
 		if (connect_again(pg, err) != 0)
 			return -1;
-		if (run(pg, "BEGIN", err) == 0) {
+		if (run(pg, text, err) == 0) {
 			pg->in_transaction = true;
 			return 0;
 		}
@@ -114,6 +140,16 @@ static int pg_begin(struct sql *sql, struct err *err)
 			return -1;
 	}
 	return -1;
+}
+
+static int pg_begin(struct sql *sql, struct err *err)
+{
+	return begin(of(sql), "BEGIN", err);
+}
+
+static int pg_begin_read(struct sql *sql, struct err *err)
+{
+	return begin(of(sql), "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
 }
 
 static int pg_commit(struct sql *sql, struct err *err)
@@ -161,6 +197,7 @@ static void set_value(struct pg_query *query, int at, char *value)
 	assert(at >= 1 && at <= SQL_VALUES_MAX);
 	free(query->values[at - 1]);
 	query->values[at - 1] = value;
+	query->formats[at - 1] = 0;
 	if (at > query->count)
 		query->count = at;
 }
@@ -185,6 +222,13 @@ static void pg_put_text(struct sql_query *query, int at, struct span text)
 	set_value(mine(query), at, copy);
 }
 
+static void pg_put_blob(struct sql_query *query, int at, struct span blob)
+{
+	pg_put_text(query, at, blob);
+	mine(query)->lens[at - 1] = (int)blob.len;
+	mine(query)->formats[at - 1] = 1;
+}
+
 static void pg_put_null(struct sql_query *query, int at)
 {
 	set_value(mine(query), at, NULL);
@@ -196,6 +240,8 @@ static void pg_reset(struct sql_query *query)
 
 	PQclear(own->result);
 	own->result = NULL;
+	PQfreemem(own->blob);
+	own->blob = NULL;
 	for (int i = 0; i < own->count; i++) {
 		free(own->values[i]);
 		own->values[i] = NULL;
@@ -218,7 +264,7 @@ static int execute(struct postgres *pg, struct pg_query *query, struct err *err)
 		query->prepared = pg->connection;
 	}
 	query->result = PQexecPrepared(pg->conn, query->name, query->count,
-		(const char *const *)query->values, NULL, NULL, 0);
+		(const char *const *)query->values, query->lens, query->formats, 0);
 	status = PQresultStatus(query->result);
 	if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK)
 		return 0;
@@ -269,6 +315,23 @@ static struct span pg_text(struct sql_query *query, int at)
 		(size_t)PQgetlength(own->result, own->row, at));
 }
 
+static struct span pg_blob(struct sql_query *query, int at)
+{
+	struct pg_query *own = mine(query);
+	size_t len = 0;
+
+	PQfreemem(own->blob);
+	own->blob = PQunescapeBytea(
+		(const unsigned char *)PQgetvalue(own->result, own->row, at), &len);
+	assert(own->blob != NULL);
+	return span_of(own->blob, len);
+}
+
+static bool pg_is_null(struct sql_query *query, int at)
+{
+	return PQgetisnull(mine(query)->result, mine(query)->row, at) != 0;
+}
+
 static int64_t pg_changes(struct sql_query *query)
 {
 	return mine(query)->changes;
@@ -291,17 +354,22 @@ static void pg_close(struct sql *sql)
 
 static const struct sql_ops postgres_ops = {
 	.close = pg_close,
+	.exec = pg_exec,
 	.begin = pg_begin,
+	.begin_read = pg_begin_read,
 	.commit = pg_commit,
 	.rollback = pg_rollback,
 	.prepare = pg_prepare,
 	.put_int = pg_put_int,
 	.put_text = pg_put_text,
+	.put_blob = pg_put_blob,
 	.put_null = pg_put_null,
 	.step = pg_step,
 	.reset = pg_reset,
 	.get_int = pg_int,
 	.get_text = pg_text,
+	.get_blob = pg_blob,
+	.is_null = pg_is_null,
 	.changes = pg_changes,
 };
 
@@ -332,11 +400,8 @@ static int take_steps(struct postgres *pg, const char *const *steps, struct err 
 
 	while (steps[count] != NULL)
 		count++;
-	/* Two that are started at once take turns. */
-	snprintf(text, sizeof text, "SELECT pg_advisory_xact_lock(%d)", LOCK_NUMBER);
-	if (run(pg, text, err) != 0 ||
-		run(pg, "CREATE TABLE IF NOT EXISTS picstore_version (version BIGINT NOT NULL)",
-			err) != 0 ||
+	if (run(pg, "CREATE TABLE IF NOT EXISTS picstore_version (version BIGINT NOT NULL)", err) !=
+			0 ||
 		read_version(pg, &version, err) != 0)
 		return -1;
 	if (version > count)
@@ -350,30 +415,69 @@ static int take_steps(struct postgres *pg, const char *const *steps, struct err 
 	return run(pg, "DELETE FROM picstore_version", err) == 0 ? run(pg, text, err) : -1;
 }
 
-struct sql *sql_open_postgres(const char *conninfo, const char *const *steps, struct err *err)
+static bool have_schema(struct postgres *pg, const char *schema)
+{
+	const char *const values[] = { schema };
+	PGresult *result = PQexecParams(pg->conn, "SELECT 1 FROM pg_namespace WHERE nspname = $1",
+		1, NULL, values, NULL, NULL, 0);
+	bool there = PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1;
+
+	PQclear(result);
+	return there;
+}
+
+/* What the conninfo, which comes last, may say otherwise. */
+static PGconn *connect_with(const char *conninfo)
+{
+	const char *const keys[] = { "connect_timeout", "tcp_user_timeout", "keepalives_idle",
+		"keepalives_interval", "keepalives_count", "application_name", "dbname", NULL };
+	const char *const values[] = { "5", "10000", "5", "2", "3", "picstore", conninfo, NULL };
+
+	return PQconnectdbParams(keys, values, 1);
+}
+
+static int make_schema(struct postgres *pg, const char *schema, struct err *err)
+{
+	char *quoted = PQescapeIdentifier(pg->conn, schema, strlen(schema)), text[TEXT_MAX];
+	int result;
+
+	if (quoted == NULL || strlen(quoted) >= sizeof pg->schema) {
+		PQfreemem(quoted);
+		return err_set(err, ERR_CONFIG, "'%.40s' is no name for a schema", schema);
+	}
+	/* Looked for before: who may use it need not be allowed to make it. */
+	snprintf(text, sizeof text, "SET search_path TO %s", quoted);
+	strcpy(pg->schema, quoted);
+	PQfreemem(quoted);
+	result = run(pg, text, err);
+	if (result == 0 && !have_schema(pg, schema)) {
+		snprintf(text, sizeof text, "CREATE SCHEMA IF NOT EXISTS %s", pg->schema);
+		result = run(pg, text, err);
+	}
+	return result;
+}
+
+struct sql *sql_open_postgres(
+	const char *conninfo, const char *schema, const char *const *steps, struct err *err)
 {
 	struct postgres *pg = calloc(1, sizeof *pg);
+	char text[TEXT_MAX];
 
 	assert(pg != NULL);
 	pg->sql.ops = &postgres_ops;
 	pg->connection = 1;
-	pg->conn = PQconnectdb(conninfo);
-	if (PQstatus(pg->conn) != CONNECTION_OK) {
-		fail(pg, NULL, err);
-		goto fail;
-	}
+	pg->conn = connect_with(conninfo);
 	PQsetNoticeProcessor(pg->conn, forget_notice, NULL);
-	if (PQsetClientEncoding(pg->conn, "UTF8") != 0) {
-		fail(pg, NULL, err);
+	if (greet(pg, err) != 0 || pg_begin(&pg->sql, err) != 0)
 		goto fail;
-	}
-	if (pg_begin(&pg->sql, err) != 0)
-		goto fail;
-	if (take_steps(pg, steps, err) != 0) {
+	/* Those that are started at once take turns. */
+	snprintf(text, sizeof text, "SELECT pg_advisory_xact_lock(%d)", LOCK_NUMBER);
+	if (run(pg, text, err) != 0 || (schema != NULL && make_schema(pg, schema, err) != 0) ||
+		take_steps(pg, steps, err) != 0) {
 		pg_rollback(&pg->sql);
 		goto fail;
 	}
-	if (pg_commit(&pg->sql, err) != 0)
+	if (pg_commit(&pg->sql, err) != 0 || greet(pg, err) != 0)
 		goto fail;
 	return &pg->sql;
 fail:

@@ -1,5 +1,4 @@
 /* sql_sqlite.c - the driver over db.h. */
-#include "meta/db.h"
 #include "meta/sql.h"
 
 #include <assert.h>
@@ -40,6 +39,16 @@ static void sqlite_close(struct sql *sql)
 	}
 	db_close(sqlite->db);
 	free(sqlite);
+}
+
+static int sqlite_exec(struct sql *sql, const char *text, struct err *err)
+{
+	return db_exec(db_of(sql), text, err);
+}
+
+static int sqlite_begin_read(struct sql *sql, struct err *err)
+{
+	return db_exec(db_of(sql), "BEGIN", err);
 }
 
 static int sqlite_begin(struct sql *sql, struct err *err)
@@ -84,6 +93,11 @@ static void sqlite_put_text(struct sql_query *query, int at, struct span text)
 	db_put_text(mine(query)->db_query, at, text);
 }
 
+static void sqlite_put_blob(struct sql_query *query, int at, struct span blob)
+{
+	db_put_blob(mine(query)->db_query, at, blob);
+}
+
 static void sqlite_put_null(struct sql_query *query, int at)
 {
 	db_put_null(mine(query)->db_query, at);
@@ -113,6 +127,11 @@ static struct span sqlite_text(struct sql_query *query, int at)
 	return db_bytes(mine(query)->db_query, at);
 }
 
+static bool sqlite_is_null(struct sql_query *query, int at)
+{
+	return db_is_null(mine(query)->db_query, at);
+}
+
 static int64_t sqlite_changes(struct sql_query *query)
 {
 	return mine(query)->changes;
@@ -120,27 +139,32 @@ static int64_t sqlite_changes(struct sql_query *query)
 
 static const struct sql_ops sqlite_ops = {
 	.close = sqlite_close,
+	.exec = sqlite_exec,
 	.begin = sqlite_begin,
+	.begin_read = sqlite_begin_read,
 	.commit = sqlite_commit,
 	.rollback = sqlite_rollback,
 	.prepare = sqlite_prepare,
 	.put_int = sqlite_put_int,
 	.put_text = sqlite_put_text,
+	.put_blob = sqlite_put_blob,
 	.put_null = sqlite_put_null,
 	.step = sqlite_step,
 	.reset = sqlite_reset,
 	.get_int = sqlite_int,
 	.get_text = sqlite_text,
+	.get_blob = sqlite_text, /* bytes are bytes */
+	.is_null = sqlite_is_null,
 	.changes = sqlite_changes,
 };
 
-struct sql *sql_open_sqlite(const char *path, const char *const *steps, struct err *err)
+struct sql *sql_open_sqlite(const struct db_conf *conf, struct err *err)
 {
 	struct sqlite *sqlite = calloc(1, sizeof *sqlite);
 
 	assert(sqlite != NULL);
 	sqlite->sql.ops = &sqlite_ops;
-	sqlite->db = db_open(&(struct db_conf){ .path = path, .steps = steps }, err);
+	sqlite->db = db_open(conf, err);
 	if (sqlite->db == NULL) {
 		free(sqlite);
 		return NULL;

@@ -33,6 +33,11 @@ struct names;
 /* The folder is a store path.  With `read_only` a names.db that is not there is an empty
  * one.  `now` gives Unix seconds. */
 struct names *names_open(const char *folder, bool read_only, int64_t (*now)(void), struct err *err);
+/* The same in PostgreSQL, for a group whose storages share its files: any number of processes
+ * on any machines use one.  Nobody is asked yet; a server that is down or gone is
+ * ERR_SERVICE_DOWN until it is back, and what was under way then ERR_UNKNOWN. */
+struct names *names_open_postgres(
+	const char *conninfo, const char *group, bool read_only, int64_t (*now)(void));
 void names_close(struct names *names); /* NULL is fine */
 
 /* Does `id`, if at all, name something in a names.db?  Slaves and appenders do, and those

@@ -8,22 +8,25 @@ static int create(
 	struct names *names, struct names_link *link, const struct names_new *new, struct err *err)
 {
 	struct names_file file = { 0 };
-	struct db_query *add = link->add;
+	struct sql_query *add = link->add;
+	int got;
 
-	db_put_text(add, 1, span_str(new->name));
-	db_put_null(add, 2);
-	db_put_null(add, 4);
+	sql_put_text(add, 1, span_str(new->name));
+	sql_put_null(add, 2);
+	sql_put_null(add, 4);
 	if (new->master != NULL)
-		db_put_text(add, 2, span_str(new->master));
+		sql_put_text(add, 2, span_str(new->master));
 	if (new->master != NULL || new->finished)
-		db_put_int(add, 4, crc32_add(0, new->content));
-	db_put_int(add, 3, (int64_t) new->content.len);
-	db_put_int(add, 5, new->changed != 0 ? new->changed : names->now());
-	if (db_run(add, err) != 0)
-		return err != NULL && err->code == ERR_EXISTS
-			       ? err_set(err, ERR_EXISTS, "there is a %s already", new->name)
-			       : -1;
-	file.number = db_last_id(link->db);
+		sql_put_int(add, 4, crc32_add(0, new->content));
+	sql_put_int(add, 3, (int64_t) new->content.len);
+	sql_put_int(add, 5, new->changed != 0 ? new->changed : names->now());
+	got = sql_step(add, err);
+	if (got == 0)
+		return err_set(err, ERR_EXISTS, "there is a %s already", new->name);
+	if (got < 0)
+		return -1;
+	file.number = sql_int(add, 0);
+	sql_reset(add);
 	if (names_content_write(link, &file, 0, new->content, err) != 0)
 		return -1;
 	return new->wanted == NULL ? 0 : new->wanted(new->context, err);
@@ -44,7 +47,8 @@ int names_create(struct names *names, const struct names_new *new, struct err *e
 /* Some pages at a time, lest a large file hold up everybody. */
 static void give_back_space(struct names_link *link)
 {
-	db_exec(link->db, "PRAGMA incremental_vacuum(256)", NULL);
+	if (link->vacuum != NULL)
+		sql_run(link->vacuum, NULL);
 }
 
 int names_remove(struct names *names, const char *name, struct err *err)
@@ -59,8 +63,8 @@ int names_remove(struct names *names, const char *name, struct err *err)
 	if (result == 0)
 		result = names_content_cut(link, &file, 0, err);
 	if (result == 0) {
-		db_put_int(link->remove, 1, file.number);
-		result = db_run(link->remove, err);
+		sql_put_int(link->remove, 1, file.number);
+		result = sql_run(link->remove, err);
 	}
 	if (result == 0)
 		result = names_row_drop_metadata(link, name, err);
@@ -110,10 +114,10 @@ static int change(struct names *names, struct names_link *link, const char *name
 		return -1;
 	if (names_content_write(link, &file, offset, want->content, err) != 0)
 		return -1;
-	db_put_int(link->resize, 1, file.number);
-	db_put_int(link->resize, 2, (int64_t)size);
-	db_put_int(link->resize, 3, names->now());
-	return db_run(link->resize, err);
+	sql_put_int(link->resize, 1, (int64_t)size);
+	sql_put_int(link->resize, 2, names->now());
+	sql_put_int(link->resize, 3, file.number);
+	return sql_run(link->resize, err);
 }
 
 static int change_in_one(
@@ -150,30 +154,33 @@ int names_truncate(
 	return change_in_one(names, name, &want, err);
 }
 
-static int rename_rows(struct db_query *query, const char *from, const char *to, struct err *err)
+static int rename_rows(struct sql_query *query, const char *from, const char *to, struct err *err)
 {
-	db_put_text(query, 1, span_str(from));
-	db_put_text(query, 2, span_str(to));
-	return db_run(query, err);
+	sql_put_text(query, 1, span_str(to));
+	sql_put_text(query, 2, span_str(from));
+	return sql_run(query, err);
 }
 
 /* 1: the name is taken. */
 static int rename_file(struct names *names, struct names_link *link, const struct names_file *file,
 	const char *to, uint32_t crc, struct err *err)
 {
-	struct err failure = { .code = ERR_NONE };
+	struct names_file there;
+	struct err failure;
 
-	db_put_int(link->rename, 1, file->number);
-	db_put_text(link->rename, 2, span_str(to));
-	db_put_int(link->rename, 3, crc);
-	db_put_int(link->rename, 4, names->now());
-	if (db_run(link->rename, &failure) == 0)
-		return 0;
-	if (failure.code == ERR_EXISTS)
+	/* Looked for first: after a statement that failed PostgreSQL takes no other. */
+	if (names_find(link, to, &there, &failure) == 0)
 		return 1;
-	if (err != NULL)
-		*err = failure;
-	return -1;
+	if (failure.code != ERR_NOT_FOUND) {
+		if (err != NULL)
+			*err = failure;
+		return -1;
+	}
+	sql_put_text(link->rename, 1, span_str(to));
+	sql_put_int(link->rename, 2, crc);
+	sql_put_int(link->rename, 3, names->now());
+	sql_put_int(link->rename, 4, file->number);
+	return sql_run(link->rename, err);
 }
 
 static int finish(struct names *names, struct names_link *link, const char *name, names_make *make,

@@ -15,12 +15,12 @@ static int64_t row_of(const struct names_file *file, uint64_t chunk)
 }
 
 /* The bytes of the row that `query` stands at, checked. */
-static int row_bytes(struct db_query *query, struct span *bytes, struct err *err)
+static int row_bytes(struct sql_query *query, struct span *bytes, struct err *err)
 {
-	*bytes = db_bytes(query, 2);
-	if (bytes->len > NAMES_CHUNK || crc32_add(0, *bytes) != (uint32_t)db_int(query, 1))
+	*bytes = sql_blob(query, 2);
+	if (bytes->len > NAMES_CHUNK || crc32_add(0, *bytes) != (uint32_t)sql_int(query, 1))
 		return err_set(err, ERR_CORRUPT, "row %" PRId64 " of names.db has changed",
-			db_int(query, 0));
+			sql_int(query, 0));
 	return 0;
 }
 
@@ -42,20 +42,20 @@ static void take_zeros(take_piece *take, void *context, uint64_t len)
 static int each_piece(struct names_link *link, const struct names_file *file, uint64_t from,
 	uint64_t end, take_piece *take, void *context, struct err *err)
 {
-	struct db_query *query = link->chunks;
+	struct sql_query *query = link->chunks;
 	uint64_t at = from;
 	int got;
 
 	if (from >= end)
 		return 0;
-	db_put_int(query, 1, row_of(file, from / NAMES_CHUNK));
-	db_put_int(query, 2, row_of(file, (end - 1) / NAMES_CHUNK));
-	while ((got = db_step(query, err)) == 1) {
-		uint64_t start = (uint64_t)(db_int(query, 0) - row_of(file, 0)) * NAMES_CHUNK;
+	sql_put_int(query, 1, row_of(file, from / NAMES_CHUNK));
+	sql_put_int(query, 2, row_of(file, (end - 1) / NAMES_CHUNK));
+	while ((got = sql_step(query, err)) == 1) {
+		uint64_t start = (uint64_t)(sql_int(query, 0) - row_of(file, 0)) * NAMES_CHUNK;
 		struct span bytes;
 
 		if (row_bytes(query, &bytes, err) != 0) {
-			db_reset(query);
+			sql_reset(query);
 			return -1;
 		}
 		if (start + bytes.len > end)
@@ -114,10 +114,10 @@ int names_content_crc(
 
 static int put_row(struct names_link *link, int64_t row, struct span bytes, struct err *err)
 {
-	db_put_int(link->put_chunk, 1, row);
-	db_put_int(link->put_chunk, 2, crc32_add(0, bytes));
-	db_put_blob(link->put_chunk, 3, bytes);
-	return db_run(link->put_chunk, err);
+	sql_put_int(link->put_chunk, 1, row);
+	sql_put_int(link->put_chunk, 2, crc32_add(0, bytes));
+	sql_put_blob(link->put_chunk, 3, bytes);
+	return sql_run(link->put_chunk, err);
 }
 
 /* The bytes of one row, and zeros behind them. */
@@ -128,14 +128,14 @@ static int get_row(struct names_link *link, int64_t row, uint8_t out[NAMES_CHUNK
 	int got;
 
 	memset(out, 0, NAMES_CHUNK);
-	db_put_int(link->chunks, 1, row);
-	db_put_int(link->chunks, 2, row);
-	got = db_step(link->chunks, err);
+	sql_put_int(link->chunks, 1, row);
+	sql_put_int(link->chunks, 2, row);
+	got = sql_step(link->chunks, err);
 	if (got == 1) {
 		got = row_bytes(link->chunks, &bytes, err);
 		if (got == 0 && bytes.len > 0)
 			memcpy(out, bytes.data, bytes.len);
-		db_reset(link->chunks);
+		sql_reset(link->chunks);
 	}
 	*len = bytes.len;
 	return got;
@@ -183,8 +183,8 @@ int names_content_cut(
 			return -1;
 		whole++;
 	}
-	db_put_int(link->drop_chunks, 1, row_of(file, whole));
-	db_put_int(link->drop_chunks, 2, row_of(file, (UINT64_C(1) << NAMES_CHUNK_BITS) - 1));
-	return whole >> NAMES_CHUNK_BITS != 0 ? (db_reset(link->drop_chunks), 0)
-					      : db_run(link->drop_chunks, err);
+	sql_put_int(link->drop_chunks, 1, row_of(file, whole));
+	sql_put_int(link->drop_chunks, 2, row_of(file, (UINT64_C(1) << NAMES_CHUNK_BITS) - 1));
+	return whole >> NAMES_CHUNK_BITS != 0 ? (sql_reset(link->drop_chunks), 0)
+					      : sql_run(link->drop_chunks, err);
 }

@@ -1,7 +1,7 @@
 /* names_inside.h - what the files of names.db's keeper share. */
 #pragma once
 
-#include "meta/db.h"
+#include "meta/sql.h"
 #include "store/names.h"
 
 #include <pthread.h>
@@ -12,15 +12,26 @@ enum { NAMES_READERS = 4, NAMES_CHUNK_BITS = 20 };
 /* One connection and its queries; used by one thread at a time. */
 struct names_link {
 	pthread_mutex_t lock;
-	struct db *db;
-	struct db_query *find, *master, *chunks, *metadata, *slaves, *files, *metadata_names;
-	struct db_query *sound, *lost;
+	struct sql *sql;
+	struct sql_query *find, *master, *chunks, *metadata, *slaves, *files, *metadata_names;
+	struct sql_query *lost;
+	struct sql_query *sound, *vacuum; /* NULL: the driver has none */
 	/* Of the writer: */
-	struct db_query *add, *remove, *resize, *rename, *rename_masters, *rename_metadata;
-	struct db_query *put_chunk, *drop_chunks, *put_metadata, *drop_metadata;
+	struct sql_query *add, *remove, *resize, *rename, *rename_masters, *rename_metadata;
+	struct sql_query *put_chunk, *drop_chunks, *put_metadata, *drop_metadata;
+};
+
+struct names;
+
+/* Where the database is. */
+struct names_driver {
+	struct sql *(*open)(const struct names *names, struct err *err);
+	const char *lock; /* what who writes begins with, since others may; NULL: it is SQLite */
 };
 
 struct names {
+	const struct names_driver *driver;
+	char *where, *group; /* the file; or the conninfo and the group */
 	int64_t (*now)(void);
 	bool read_only, missing;
 	struct names_link writer;
@@ -57,3 +68,7 @@ int names_content_write(struct names_link *link, const struct names_file *file, 
 	struct span content, struct err *err);
 int names_content_cut(
 	struct names_link *link, const struct names_file *file, uint64_t size, struct err *err);
+
+/* A names database that nobody has talked to yet; takes what it gets over. */
+struct names *names_new(const struct names_driver *driver, char *where, char *group, bool read_only,
+	int64_t (*now)(void));

@@ -3,19 +3,19 @@
 
 int names_row_drop_metadata(struct names_link *link, const char *name, struct err *err)
 {
-	db_put_text(link->drop_metadata, 1, span_str(name));
-	return db_run(link->drop_metadata, err);
+	sql_put_text(link->drop_metadata, 1, span_str(name));
+	return sql_run(link->drop_metadata, err);
 }
 
 static int get_metadata(struct names_link *link, const char *name, struct buf *out, struct err *err)
 {
 	int got;
 
-	db_put_text(link->metadata, 1, span_str(name));
-	got = db_step(link->metadata, err);
+	sql_put_text(link->metadata, 1, span_str(name));
+	got = sql_step(link->metadata, err);
 	if (got == 1) {
-		buf_put_span(out, db_bytes(link->metadata, 0));
-		db_reset(link->metadata);
+		buf_put_span(out, sql_blob(link->metadata, 0));
+		sql_reset(link->metadata);
 	}
 	if (got >= 0 && !buf_ok(out))
 		return err_set(err, ERR_TOO_LARGE, "the metadata of %s is too long", name);
@@ -41,9 +41,9 @@ static int edit_metadata(struct names_link *link, const char *name, bool here, n
 	} else if (new.len == 0) {
 		result = names_row_drop_metadata(link, name, err);
 	} else {
-		db_put_text(link->put_metadata, 1, span_str(name));
-		db_put_blob(link->put_metadata, 2, buf_span(&new));
-		result = db_run(link->put_metadata, err);
+		sql_put_text(link->put_metadata, 1, span_str(name));
+		sql_put_blob(link->put_metadata, 2, buf_span(&new));
+		result = sql_run(link->put_metadata, err);
 	}
 end:
 	buf_fini(&old);

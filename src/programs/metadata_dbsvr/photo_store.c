@@ -116,11 +116,12 @@ struct photo_store *photo_store_open(const char *folder, const char *postgres, s
 
 	assert(store != NULL);
 	if (postgres[0] != '\0') {
-		store->sql = sql_open_postgres(postgres, postgres_steps, err);
+		store->sql = sql_open_postgres(postgres, NULL, postgres_steps, err);
 	} else if ((size_t)snprintf(path, sizeof path, "%s/metadata.db", folder) >= sizeof path) {
 		err_set(err, ERR_CONFIG, "[metadata_dbsvr] folder is too long");
 	} else {
-		store->sql = sql_open_sqlite(path, sqlite_steps, err);
+		store->sql = sql_open_sqlite(
+			&(struct db_conf){ .path = path, .steps = sqlite_steps }, err);
 	}
 	for (int i = 0; i < QUERIES && store->sql != NULL; i++) {
 		store->queries[i] = sql_prepare(store->sql, texts[i], err);
