@@ -34,6 +34,7 @@ struct postgres {
 	unsigned connection;     /* counted from 1 */
 	char schema[SCHEMA_MAX]; /* quoted; or empty */
 	bool in_transaction;
+	bool broken; /* libpq may notice later */
 	unsigned names;
 	struct pg_query *queries;
 };
@@ -67,14 +68,15 @@ static enum err_code code_of(const struct postgres *pg, const PGresult *result)
 	return strncmp(state, "XX", 2) == 0 ? ERR_CORRUPT : ERR_INTERNAL;
 }
 
-static int fail(const struct postgres *pg, const PGresult *result, struct err *err)
+static int fail(struct postgres *pg, const PGresult *result, struct err *err)
 {
+	enum err_code code = code_of(pg, result);
 	const char *text = result == NULL || PQresultErrorMessage(result)[0] == '\0'
 				   ? PQerrorMessage(pg->conn)
 				   : PQresultErrorMessage(result);
 
-	return err_set(
-		err, code_of(pg, result), "PostgreSQL: %.*s", (int)strcspn(text, "\n"), text);
+	pg->broken = pg->broken || code == ERR_SERVICE_DOWN;
+	return err_set(err, code, "PostgreSQL: %.*s", (int)strcspn(text, "\n"), text);
 }
 
 static int run(struct postgres *pg, const char *text, struct err *err)
@@ -87,6 +89,11 @@ static int run(struct postgres *pg, const char *text, struct err *err)
 		outcome = fail(pg, result, err);
 	PQclear(result);
 	return outcome;
+}
+
+static bool is_connected(const struct postgres *pg)
+{
+	return !pg->broken && PQstatus(pg->conn) == CONNECTION_OK;
 }
 
 /* What a connection is told first. */
@@ -109,11 +116,12 @@ static int greet(struct postgres *pg, struct err *err)
 /* Be connected; not within a transaction, which a new connection knows nothing of. */
 static int connect_again(struct postgres *pg, struct err *err)
 {
-	if (PQstatus(pg->conn) == CONNECTION_OK)
+	if (is_connected(pg))
 		return 0;
 	if (pg->in_transaction)
 		return err_set(err, ERR_SERVICE_DOWN, "PostgreSQL: the connection broke");
 	PQreset(pg->conn);
+	pg->broken = false;
 	pg->connection++;
 	return greet(pg, err);
 }
@@ -136,7 +144,7 @@ static int begin(struct postgres *pg, const char *text, struct err *err)
 			pg->in_transaction = true;
 			return 0;
 		}
-		if (PQstatus(pg->conn) == CONNECTION_OK)
+		if (is_connected(pg))
 			return -1;
 	}
 	return -1;
@@ -162,7 +170,7 @@ static int pg_commit(struct sql *sql, struct err *err)
 	if (result == 0 && failed) /* it was rolled back instead */
 		return err_set(
 			err, ERR_INTERNAL, "PostgreSQL: a statement of the transaction failed");
-	if (result != 0 && PQstatus(pg->conn) != CONNECTION_OK)
+	if (result != 0 && !is_connected(pg))
 		return err_set(err, ERR_UNKNOWN, "PostgreSQL went away during a commit");
 	return result;
 }
@@ -173,7 +181,7 @@ static void pg_rollback(struct sql *sql)
 	struct err ignored;
 
 	pg->in_transaction = false;
-	if (PQstatus(pg->conn) == CONNECTION_OK && PQtransactionStatus(pg->conn) != PQTRANS_IDLE)
+	if (is_connected(pg) && PQtransactionStatus(pg->conn) != PQTRANS_IDLE)
 		run(pg, "ROLLBACK", &ignored);
 }
 
@@ -284,7 +292,7 @@ static int pg_step(struct sql_query *query, struct err *err)
 		result = connect_again(pg, err);
 		if (result == 0)
 			result = execute(pg, own, err);
-		if (result != 0 && !pg->in_transaction && PQstatus(pg->conn) != CONNECTION_OK &&
+		if (result != 0 && !pg->in_transaction && !is_connected(pg) &&
 			strncmp(own->text, "SELECT", 6) == 0 && connect_again(pg, err) == 0)
 			result = execute(pg, own, err);
 		if (result != 0) {

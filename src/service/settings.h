@@ -64,7 +64,8 @@ struct storage_settings {
 	int64_t rados_replicas; /* index into "refuse|warn" */
 	int64_t rados_connect_timeout, rados_timeout;
 	int64_t rados_in_flight;
-	char *journal; /* folder for what is under way on a shared engine */
+	char *names_postgres; /* conninfo of the database of names of a shared group; or empty */
+	char *journal;        /* folder for what is under way on a shared engine */
 };
 
 /* What each service that speaks framed packages has in its own section. */

@@ -169,6 +169,10 @@ static int check_storage(struct storage_settings *storage, struct err *err)
 		return -1;
 	if (storage->max_file_size > storage->upload_memory)
 		return err_set(err, ERR_CONFIG, "upload_memory is less than max_file_size");
+	if (!settings_are_shared(storage) && storage->names_postgres[0] != '\0')
+		return err_set(err, ERR_CONFIG,
+			"names_postgres is of engines that are shared: names of volumes lie beside "
+			"them");
 	return check_engines(storage, err);
 }
 
@@ -195,6 +199,10 @@ static int check_sharing(
 	if (!have_one_place(a, b))
 		return err_set(err, ERR_CONFIG,
 			"[storage %s] is of the same group %s and keeps its files elsewhere",
+			b->name, a->group);
+	if (strcmp(a->names_postgres, b->names_postgres) != 0)
+		return err_set(err, ERR_CONFIG,
+			"[storage %s] is of the same group %s and has another names_postgres",
 			b->name, a->group);
 	return 0;
 }

@@ -179,6 +179,11 @@ static const struct conf_key keys[] = {
 	STORAGE_LIMITED(rados_in_flight, INT, "32", 2, 1024,
 		"Most operations in the cluster at a time; three quarters of them may be uploads "
 		"and deletes."),
+	STORAGE(names_postgres, TEXT, "",
+		"For engine = s3 and rados: the PostgreSQL database (a conninfo of libpq) for "
+		"slave files, "
+		"appender files, metadata and names of elsewhere, which all storages of the group "
+		"use; empty: the group has none of these."),
 	STORAGE(journal, PATH, "/var/lib/picstore/journal",
 		"For engine = s3 and rados: folder on this machine where uploads and deletes that "
 		"are under "

@@ -1,30 +1,11 @@
-#include "store/aliases.h"
-
 #include "core/disk.h"
-#include "meta/db.h"
+#include "store/aliases_inside.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { READERS = 4, WALK_PAGE = 256 };
-
-/* One connection and its queries, used by one thread at a time. */
-struct link {
-	pthread_mutex_t lock;
-	struct db *db;
-	struct db_query *find, *of, *page;
-	struct db_query *add; /* the writer's */
-};
-
-struct aliases {
-	char *file;
-	bool read_only;
-	struct link writer, readers[READERS];
-	_Atomic unsigned turn;
-	_Atomic bool exists; /* the file is there, with its tables if this process writes */
-};
+enum { WALK_PAGE = 256 };
 
 static const char *const steps[] = {
 	"CREATE TABLE aliases (name TEXT PRIMARY KEY, target TEXT NOT NULL) WITHOUT ROWID;"
@@ -32,9 +13,20 @@ static const char *const steps[] = {
 	NULL,
 };
 
-static void close_link(struct link *link)
+static struct sql *open_sqlite(const struct aliases *aliases, bool writes, struct err *err)
 {
-	db_close(link->db);
+	const struct db_conf conf = {
+		.path = aliases->where, .steps = steps, .read_only = !writes
+	};
+
+	return sql_open_sqlite(&conf, err);
+}
+
+static const struct aliases_driver sqlite = { .open = open_sqlite };
+
+static void close_link(struct aliases_link *link)
+{
+	sql_close(link->sql);
 	pthread_mutex_destroy(&link->lock);
 }
 
@@ -42,57 +34,65 @@ void aliases_close(struct aliases *aliases)
 {
 	if (aliases == NULL)
 		return;
-	for (size_t i = 0; i < READERS; i++)
+	for (size_t i = 0; i < ALIASES_READERS; i++)
 		close_link(&aliases->readers[i]);
 	close_link(&aliases->writer);
-	free(aliases->file);
+	free(aliases->where);
+	free(aliases->group);
 	free(aliases);
 }
 
 /* With its lock held. */
-static int open_link(struct aliases *aliases, struct link *link, bool writes, struct err *err)
+static int open_link(
+	struct aliases *aliases, struct aliases_link *link, bool writes, struct err *err)
 {
-	const struct db_conf conf = { .path = aliases->file, .steps = steps, .read_only = !writes };
-
-	if (link->db != NULL)
+	if (link->sql != NULL)
 		return 0;
-	link->db = db_open(&conf, err);
-	if (link->db == NULL)
+	link->sql = aliases->driver->open(aliases, writes, err);
+	if (link->sql == NULL)
 		return -1;
-	link->find = db_prepare(link->db, "SELECT target FROM aliases WHERE name = ?1", err);
-	link->of = db_prepare(
-		link->db, "SELECT name FROM aliases WHERE target = ?1 ORDER BY name", err);
-	link->page = db_prepare(link->db,
-		"SELECT name, target FROM aliases WHERE name > ?1 ORDER BY name LIMIT ?2", err);
+	link->find = sql_prepare(link->sql, "SELECT target FROM aliases WHERE name = $1", err);
+	link->of = sql_prepare(
+		link->sql, "SELECT name FROM aliases WHERE target = $1 ORDER BY name", err);
+	link->page = sql_prepare(link->sql,
+		"SELECT name, target FROM aliases WHERE name > $1 ORDER BY name LIMIT $2", err);
 	link->add = !writes ? NULL
-			    : db_prepare(link->db, "INSERT INTO aliases VALUES (?1, ?2)", err);
+			    : sql_prepare(link->sql, "INSERT INTO aliases VALUES ($1, $2)", err);
 	if (link->find != NULL && link->of != NULL && link->page != NULL &&
 		(!writes || link->add != NULL))
 		return 0;
-	db_close(link->db);
-	link->db = NULL;
+	sql_close(link->sql);
+	link->sql = NULL;
 	return -1;
+}
+
+struct aliases *aliases_new(
+	const struct aliases_driver *driver, char *where, char *group, bool read_only)
+{
+	struct aliases *aliases = calloc(1, sizeof *aliases);
+
+	if (aliases == NULL)
+		abort();
+	aliases->driver = driver;
+	aliases->where = where;
+	aliases->group = group;
+	aliases->read_only = read_only;
+	pthread_mutex_init(&aliases->writer.lock, NULL);
+	for (size_t i = 0; i < ALIASES_READERS; i++)
+		pthread_mutex_init(&aliases->readers[i].lock, NULL);
+	return aliases;
 }
 
 struct aliases *aliases_open(const char *folder, bool read_only, struct err *err)
 {
-	struct aliases *aliases = calloc(1, sizeof *aliases);
-	size_t size = strlen(folder) + sizeof "/aliases.db";
+	struct aliases *aliases;
 	struct stat st;
+	char *path;
 
-	if (aliases != NULL)
-		aliases->file = malloc(size);
-	if (aliases == NULL || aliases->file == NULL) {
-		free(aliases);
-		err_set(err, ERR_INTERNAL, "memory has ended");
-		return NULL;
-	}
-	snprintf(aliases->file, size, "%s/aliases.db", folder);
-	aliases->read_only = read_only;
-	pthread_mutex_init(&aliases->writer.lock, NULL);
-	for (size_t i = 0; i < READERS; i++)
-		pthread_mutex_init(&aliases->readers[i].lock, NULL);
-	if (read_only || disk->stat(aliases->file, &st) != 0)
+	if (asprintf(&path, "%s/aliases.db", folder) < 0)
+		abort();
+	aliases = aliases_new(&sqlite, path, NULL, read_only);
+	if (read_only || disk->stat(path, &st) != 0)
 		return aliases;
 	if (open_link(aliases, &aliases->writer, true, err) == 0) {
 		aliases->exists = true;
@@ -107,20 +107,31 @@ bool aliases_any(struct aliases *aliases)
 	struct stat st;
 
 	/* Who writes knows, and does not look into a file that it is about to make. */
-	if (!aliases->exists && aliases->read_only && disk->stat(aliases->file, &st) == 0)
+	if (!aliases->exists && aliases->read_only && disk->stat(aliases->where, &st) == 0)
 		aliases->exists = true;
 	return aliases->exists;
 }
 
-/* A link to read with, locked.  NULL with ERR_NONE: nothing was ever added. */
-static struct link *begin_read(struct aliases *aliases, struct err *err)
+static struct aliases_link *take_reader(struct aliases *aliases)
 {
-	struct link *link = &aliases->readers[aliases->turn++ % READERS];
+	struct aliases_link *link = &aliases->readers[aliases->turn++ % ALIASES_READERS];
+
+	for (size_t i = 0; i < ALIASES_READERS; i++)
+		if (pthread_mutex_trylock(&aliases->readers[i].lock) == 0)
+			return &aliases->readers[i];
+	pthread_mutex_lock(&link->lock);
+	return link;
+}
+
+/* A link to read with, locked.  NULL with ERR_NONE: nothing was ever added. */
+static struct aliases_link *begin_read(struct aliases *aliases, struct err *err)
+{
+	struct aliases_link *link;
 
 	err->code = ERR_NONE;
 	if (!aliases_any(aliases))
 		return NULL;
-	pthread_mutex_lock(&link->lock);
+	link = take_reader(aliases);
 	if (open_link(aliases, link, false, err) == 0)
 		return link;
 	pthread_mutex_unlock(&link->lock);
@@ -128,25 +139,25 @@ static struct link *begin_read(struct aliases *aliases, struct err *err)
 }
 
 /* Another's name in the database is not to become a path or a text without an end. */
-static bool get_name(struct db_query *query, int at, char out[FILE_ID_NAME_MAX + 1])
+static bool get_name(struct sql_query *query, int at, char out[FILE_ID_NAME_MAX + 1])
 {
-	return db_text(query, at, out, FILE_ID_NAME_MAX + 1);
+	return sql_copy(query, at, out, FILE_ID_NAME_MAX + 1);
 }
 
 /* In a link that is locked. */
-static int find(
-	struct link *link, const char *name, char target[FILE_ID_NAME_MAX + 1], struct err *err)
+static int find(struct aliases_link *link, const char *name, char target[FILE_ID_NAME_MAX + 1],
+	struct err *err)
 {
 	int found;
 
-	db_put_text(link->find, 1, span_str(name));
-	found = db_step(link->find, err);
+	sql_put_text(link->find, 1, span_str(name));
+	found = sql_step(link->find, err);
 	if (found != 1)
 		return found;
 	if (!get_name(link->find, 0, target))
 		found = err_set(
 			err, ERR_CORRUPT, "the alias %s means nothing that is a name", name);
-	db_reset(link->find);
+	sql_reset(link->find);
 	return found;
 }
 
@@ -154,7 +165,7 @@ int aliases_find(struct aliases *aliases, const char *name, char target[FILE_ID_
 	struct err *err)
 {
 	struct err local;
-	struct link *link = begin_read(aliases, &local);
+	struct aliases_link *link = begin_read(aliases, &local);
 	int found = local.code == ERR_NONE ? 0 : -1;
 
 	if (link != NULL) {
@@ -166,7 +177,7 @@ int aliases_find(struct aliases *aliases, const char *name, char target[FILE_ID_
 	return found;
 }
 
-static int add_one(struct link *link, const char *name, const char *target, struct err *err)
+static int add_one(struct aliases_link *link, const char *name, const char *target, struct err *err)
 {
 	char means[FILE_ID_NAME_MAX + 1];
 	int found = find(link, name, means, err);
@@ -177,18 +188,18 @@ static int add_one(struct link *link, const char *name, const char *target, stru
 		return 0;
 	if (found == 1)
 		return err_set(err, ERR_EXISTS, "%s is another name of %s already", name, means);
-	db_put_text(link->add, 1, span_str(name));
-	db_put_text(link->add, 2, span_str(target));
-	return db_run(link->add, err);
+	sql_put_text(link->add, 1, span_str(name));
+	sql_put_text(link->add, 2, span_str(target));
+	return sql_run(link->add, err);
 }
 
-static int check_count(struct link *link, const char *target, struct err *err)
+static int check_count(struct aliases_link *link, const char *target, struct err *err)
 {
 	size_t count = 0;
 	int row;
 
-	db_put_text(link->of, 1, span_str(target));
-	while ((row = db_step(link->of, err)) == 1)
+	sql_put_text(link->of, 1, span_str(target));
+	while ((row = sql_step(link->of, err)) == 1)
 		count++;
 	if (row == 0 && count > ALIASES_MAX)
 		return err_set(err, ERR_BAD_REQUEST, "%s would have more than %d other names",
@@ -199,7 +210,7 @@ static int check_count(struct link *link, const char *target, struct err *err)
 int aliases_add(struct aliases *aliases, const char *const *names, size_t count, const char *target,
 	struct err *err)
 {
-	struct link *link = &aliases->writer;
+	struct aliases_link *link = &aliases->writer;
 	int result;
 
 	if (aliases->read_only)
@@ -208,17 +219,19 @@ int aliases_add(struct aliases *aliases, const char *const *names, size_t count,
 	result = open_link(aliases, link, true, err);
 	if (result == 0) {
 		aliases->exists = true;
-		result = db_begin(link->db, err);
+		result = sql_begin(link->sql, err);
 	}
 	if (result == 0) {
+		if (aliases->driver->lock != NULL)
+			result = sql_exec(link->sql, aliases->driver->lock, err);
 		for (size_t i = 0; result == 0 && i < count; i++)
 			result = add_one(link, names[i], target, err);
 		if (result == 0)
 			result = check_count(link, target, err);
 		if (result == 0)
-			result = db_commit(link->db, err);
+			result = sql_commit(link->sql, err);
 		else
-			db_rollback(link->db);
+			sql_rollback(link->sql);
 	}
 	pthread_mutex_unlock(&link->lock);
 	return result;
@@ -233,19 +246,19 @@ int aliases_of(struct aliases *aliases, const char *target,
 {
 	struct name names[ALIASES_MAX];
 	struct err local;
-	struct link *link = begin_read(aliases, &local);
+	struct aliases_link *link = begin_read(aliases, &local);
 	size_t count = 0;
 	int row = 0;
 
 	if (link == NULL && local.code == ERR_NONE)
 		return 0;
 	if (link != NULL) {
-		db_put_text(link->of, 1, span_str(target));
-		while ((row = db_step(link->of, &local)) == 1 && count < ALIASES_MAX)
+		sql_put_text(link->of, 1, span_str(target));
+		while ((row = sql_step(link->of, &local)) == 1 && count < ALIASES_MAX)
 			if (get_name(link->of, 0, names[count].text))
 				count++;
 		if (row == 1)
-			db_reset(link->of);
+			sql_reset(link->of);
 		pthread_mutex_unlock(&link->lock);
 	}
 	if (link == NULL || row < 0) {
@@ -262,14 +275,14 @@ int aliases_of(struct aliases *aliases, const char *target,
 static int read_page(struct aliases *aliases, const char *after, struct name names[WALK_PAGE],
 	struct name targets[WALK_PAGE], struct err *err)
 {
-	struct link *link = begin_read(aliases, err);
+	struct aliases_link *link = begin_read(aliases, err);
 	int count = 0, row;
 
 	if (link == NULL)
 		return err->code == ERR_NONE ? 0 : -1;
-	db_put_text(link->page, 1, span_str(after));
-	db_put_int(link->page, 2, WALK_PAGE);
-	while ((row = db_step(link->page, err)) == 1)
+	sql_put_text(link->page, 1, span_str(after));
+	sql_put_int(link->page, 2, WALK_PAGE);
+	while ((row = sql_step(link->page, err)) == 1)
 		if (count < WALK_PAGE && get_name(link->page, 0, names[count].text) &&
 			get_name(link->page, 1, targets[count].text))
 			count++;

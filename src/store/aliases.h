@@ -22,6 +22,9 @@ struct aliases;
 /* `folder` is the first store path.  NULL with err if there is a database, it is to be
  * written to, and it cannot be opened. */
 struct aliases *aliases_open(const char *folder, bool read_only, struct err *err);
+/* The same in PostgreSQL, for a group whose storages share its pictures.  Nobody is asked yet;
+ * ERR_SERVICE_DOWN while the server is away. */
+struct aliases *aliases_open_postgres(const char *conninfo, const char *group, bool read_only);
 void aliases_close(struct aliases *aliases); /* NULL is fine */
 
 /* False if there surely are none.  Does not wait. */

@@ -21,11 +21,25 @@ static struct engine *put_behind(
 
 	below.cold = NULL;
 	below.journal = NULL; /* what is under way is noted in the record */
+	below.aliases = NULL;
 	cold = engine_open(conf->cold, &below, err);
 	if (cold != NULL)
 		return engine_tiered_new(hot, cold);
 	engine_close(hot);
 	return NULL;
+}
+
+/* What a shared engine need not know of; `inner` is closed if that fails. */
+static struct engine *put_around(
+	struct engine *inner, const struct engine_conf *conf, struct err *err)
+{
+	struct engine *engine = inner;
+
+	if (conf->journal != NULL && !conf->read_only)
+		engine = engine_pending_new(engine, conf, err);
+	if (engine != NULL && conf->aliases != NULL)
+		engine = engine_alias_new(engine, conf, err);
+	return engine;
 }
 
 struct engine *engine_open(const char *name, const struct engine_conf *conf, struct err *err)
@@ -42,9 +56,8 @@ struct engine *engine_open(const char *name, const struct engine_conf *conf, str
 				engine = put_behind(engine, conf, err);
 			if (engine != NULL && engines[i] == &engine_volume)
 				return engine_alias_new(engine, conf, err);
-			if (engine != NULL && engines[i]->shared && !conf->read_only &&
-				conf->journal != NULL)
-				return engine_pending_new(engine, conf, err);
+			if (engine != NULL && engines[i]->shared)
+				return put_around(engine, conf, err);
 			return engine;
 		}
 	err_set(err, ERR_CONFIG, "there is no engine called %s", name);

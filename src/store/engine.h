@@ -56,6 +56,9 @@ struct engine_conf {
 	const char *cold; /* of "volume": the engine behind it (tier.h), or NULL */
 	const struct engine_journal
 		*journal; /* of a shared engine that is not read_only; or NULL */
+	/* Of a shared engine: names of elsewhere, which all storages of the group know; they
+	 * must outlive it.  NULL: there are none.  Others have those of their first path. */
+	struct aliases *aliases;
 };
 
 /* The journal of outcomes that are not known (pending.h), so that engine_sweep can make them

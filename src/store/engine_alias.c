@@ -9,7 +9,7 @@
 struct engine_alias {
 	struct engine base;
 	struct engine *inner;
-	struct aliases *aliases;
+	struct aliases *aliases, *own; /* the same, or NULL: they are another's */
 	char group[FILE_ID_GROUP_MAX + 1];
 };
 
@@ -158,30 +158,36 @@ static struct tier *tier_alias(struct engine *engine)
 	return engine_tier(self_of(engine)->inner);
 }
 
+static int health_alias(struct engine *engine, struct err *err)
+{
+	return engine_health(self_of(engine)->inner, err);
+}
+
+static int sweep_alias(struct engine *engine, struct engine_doubts *left, struct err *err)
+{
+	return engine_sweep(self_of(engine)->inner, left, err);
+}
+
 /* The inner engine first: it finishes removes, which look names up. */
 static void close_alias(struct engine *engine)
 {
 	struct engine_alias *self = self_of(engine);
 
 	engine_close(self->inner);
-	aliases_close(self->aliases);
+	aliases_close(self->own);
 	free(self);
 }
 
-static const struct engine_ops engine_alias = {
-	.name = "alias",
-	.close = close_alias,
-	.put = put_alias,
-	.remove = remove_alias,
-	.get = get_alias,
-	.stat = stat_alias,
-	.place = place_alias,
-	.walk = walk_alias,
-	.space = space_alias,
-	.aliases = aliases_alias,
-	.shift = shift_alias,
-	.tier = tier_alias,
-};
+#define OPERATIONS(is_shared)                                                                      \
+	{                                                                                          \
+		.shared = is_shared, .name = "alias", .close = close_alias, .put = put_alias,      \
+		.remove = remove_alias, .get = get_alias, .stat = stat_alias,                      \
+		.place = place_alias, .walk = walk_alias, .space = space_alias,                    \
+		.aliases = aliases_alias, .shift = shift_alias, .tier = tier_alias,                \
+		.health = health_alias, .sweep = sweep_alias,                                      \
+	}
+
+static const struct engine_ops of_one = OPERATIONS(false), of_many = OPERATIONS(true);
 
 struct engine *engine_alias_new(
 	struct engine *inner, const struct engine_conf *conf, struct err *err)
@@ -189,10 +195,12 @@ struct engine *engine_alias_new(
 	struct engine_alias *self = calloc(1, sizeof *self);
 
 	assert(self != NULL);
-	self->base.ops = &engine_alias;
+	self->base.ops = engine_is_shared(inner) ? &of_many : &of_one;
 	self->inner = inner;
 	strcpy(self->group, conf->group);
-	self->aliases = aliases_open(conf->paths[0], conf->read_only, err);
+	self->aliases = conf->aliases;
+	if (self->aliases == NULL)
+		self->aliases = self->own = aliases_open(conf->paths[0], conf->read_only, err);
 	if (self->aliases != NULL)
 		return &self->base;
 	close_alias(&self->base);

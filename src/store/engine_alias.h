@@ -9,7 +9,7 @@
 #include "store/aliases.h"
 #include "store/engine.h"
 
-/* Put the aliases of `conf`'s first store path around `inner`, which engine_close then
- * closes too.  NULL with err: `inner` is closed. */
+/* Put `conf`'s aliases, or those of its first store path, around `inner`, which engine_close
+ * then closes too.  NULL with err: `inner` is closed. */
 struct engine *engine_alias_new(
 	struct engine *inner, const struct engine_conf *conf, struct err *err);

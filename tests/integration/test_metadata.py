@@ -1,13 +1,8 @@
 """test_metadata.py - metadata_dbsvr on both databases, and photos beside their pictures."""
 import os
-import pathlib
-import pwd
 import random
 import shutil
-import signal
 import struct
-import subprocess
-import tempfile
 import threading
 import zlib
 
@@ -16,74 +11,27 @@ import pytest
 import frames
 import photos as p
 import pictures
+import postgres
 import web
 from photos import Photos
-from service import Picstore, PicstoreError, Service, free_port, refusal
+from service import Picstore, PicstoreError, Service, refusal
 from wait import until
 
 FOLDER = "[metadata_dbsvr]\nfolder = {scratch}/photos\n"
-PG = pathlib.Path("/usr/lib/postgresql")
 
 
 def url(number):
     return f"g01/M00/00/00/CgEBxVxhGVKAVKsFAAvFE0AZv0c{number:03d}.jpg"
 
 
-class Postgres:
-    """A server of its own, in a folder in /tmp, on a unix socket."""
-
-    def __init__(self):
-        self.bin = max(PG.glob("*/bin"))
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="picstore-pg-"))
-        self.port = free_port()
-        self.process = None
-        if os.geteuid() == 0:
-            shutil.chown(self.folder, "postgres")
-            self.user = pwd.getpwnam("postgres")
-        else:
-            self.user = pwd.getpwuid(os.geteuid())
-        self.folder.chmod(0o755)
-        self.run("initdb", "-D", self.folder / "data", "-U", "picstore", "-A", "trust", "-N",
-                 "-E", "UTF8", "--no-locale")
-        self.conninfo = f"host={self.folder} port={self.port} user=picstore dbname=postgres"
-
-    def run(self, *words):
-        subprocess.run([self.bin / words[0], *words[1:]], check=True, capture_output=True,
-                       cwd="/", **self.as_user())
-
-    def as_user(self):
-        if os.geteuid() != 0:
-            return {}
-        return {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []}
-
-    def start(self):
-        self.process = subprocess.Popen(
-            [self.bin / "postgres", "-D", self.folder / "data", "-k", self.folder, "-p",
-             str(self.port), "-c", "listen_addresses="], cwd="/", stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **self.as_user())
-        until(lambda: subprocess.run(
-            [self.bin / "pg_isready", "-h", self.folder, "-p", str(self.port)], check=False,
-            capture_output=True).returncode == 0, "PostgreSQL answers")
-
-    def stop(self, how=signal.SIGINT):
-        if self.process is not None:
-            self.process.send_signal(how)
-            self.process.wait(60)
-        self.process = None
-
-    def remove(self):
-        self.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
 @pytest.fixture(scope="module")
 def server():
-    if not PG.exists():
+    if not postgres.there():
         pytest.skip("no PostgreSQL")
-    postgres = Postgres()
-    postgres.start()
-    yield postgres
-    postgres.remove()
+    one = postgres.Postgres()
+    one.start()
+    yield one
+    one.remove()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -91,10 +39,9 @@ def database(request):
     """The settings of a database that is empty."""
     if request.param == "sqlite":
         return FOLDER
-    postgres = request.getfixturevalue("server")
-    postgres.run("psql", "-h", postgres.folder, "-p", str(postgres.port), "-U", "picstore", "-d",
-                 "postgres", "-c", "DROP TABLE IF EXISTS photo, album, picstore_version")
-    return f"[metadata_dbsvr]\npostgres = {postgres.conninfo}\n"
+    server = request.getfixturevalue("server")
+    server.sql("DROP TABLE IF EXISTS photo, album, picstore_version")
+    return f"[metadata_dbsvr]\npostgres = {server.conninfo}\n"
 
 
 @pytest.fixture
@@ -243,8 +190,7 @@ def test_what_was_answered_survives_kill(services, database):
 
 
 def test_a_database_server_that_comes_back(services, server):
-    server.run("psql", "-h", server.folder, "-p", str(server.port), "-U", "picstore", "-d",
-               "postgres", "-c", "DROP TABLE IF EXISTS photo, album, picstore_version")
+    server.sql("DROP TABLE IF EXISTS photo, album, picstore_version")
     service = services(f"[metadata_dbsvr]\npostgres = {server.conninfo}\n").start()
     with service.client() as client:
         photos = Photos(client)

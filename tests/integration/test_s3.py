@@ -6,11 +6,12 @@ import threading
 
 import pytest
 
+import buckets
 import fdfs
 import pictures
 import s3_double
 import web
-from installation import Installation, user_options
+from installation import Installation
 from wait import until
 
 ENOTSUP = 95
@@ -21,24 +22,10 @@ def settings(double, **more):
     """The storages s3a and s3b of the group pics, where uploads go."""
     found = {("upload", "group"): "pics", ("download", "local_read"): "no"}
     for number, name in ((1, "s3a"), (2, "s3b")):
-        section = f"storage {name}"
-        found |= {(section, key): value for key, value in {
-            "group": "pics", "engine": "s3", "listen": f"127.0.0.1:{2 + number}",
-            "http_listen": f"127.0.0.1:{12 + number}", "id": number, "max_file_size": "16M",
-            "s3_endpoint": double.url, "s3_region": s3_double.REGION, "s3_bucket": s3_double.BUCKET,
-            "s3_prefix": "some/prefix", "s3_timeout": "4s", "s3_capacity": "123G", "journal": "../journal", **more}.items()}
+        values = buckets.storage(double, number, group="pics", listen=f"127.0.0.1:{2 + number}",
+                                 http_listen=f"127.0.0.1:{12 + number}", max_file_size="16M", **more)
+        found |= {(f"storage {name}", key): value for key, value in values.items()}
     return found
-
-
-def give_secrets(one, secret=s3_double.SECRET):
-    folder = one.home / "secret"
-    folder.mkdir(mode=0o700, parents=True)
-    for name, text in (("s3_access_key", s3_double.ACCESS), ("s3_secret_key", secret)):
-        (folder / name).touch(0o600)
-        (folder / name).write_text(text + "\n")
-    for path in (one.home, folder, *folder.iterdir()):
-        if user_options():
-            shutil.chown(path, user_options()[1])
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +41,7 @@ def made():
     def make(values, **more):
         one = Installation(values)
         installations.append(one)
-        give_secrets(one, **more)
+        buckets.give_secrets(one, **more)
         one.start("--no-self-test")
         one.storage |= {1: one.base + 6, 2: one.base + 7}
         return one

@@ -41,7 +41,8 @@ int storage_own_id(
 		target);
 }
 
-/* Reading is frequent, and finds a name that could be one of ours by itself. */
+/* Reading is frequent, and finds a name that could be one of ours by itself.  Those of a shared
+ * engine may have been made by any of its storages. */
 static bool only_reads(uint8_t cmd)
 {
 	return cmd == FDFS_DOWNLOAD || cmd == FDFS_FILE_INFO;
@@ -50,7 +51,8 @@ static bool only_reads(uint8_t cmd)
 static bool is_foreign(const struct storage *storage, const struct file_id *id)
 {
 	return id->kind != FILE_ID_NORMAL || id->path >= storage->limits.path_count ||
-	       memcmp(id->source, storage->source, sizeof id->source) != 0;
+	       (!engine_is_shared(storage->engine) &&
+		       memcmp(id->source, storage->source, sizeof id->source) != 0);
 }
 
 static void work(void *context)

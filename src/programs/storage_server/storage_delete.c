@@ -1,7 +1,8 @@
 /* storage_delete.c - command 12: remove a file for good.
  *
  * Of a picture the metadata goes last, so that whoever repeats a deletion that was cut
- * off takes it away: it also goes when the picture itself turns out to be gone. */
+ * off takes it away: it also goes when the picture itself turns out to be gone, or where
+ * nobody remembers what is gone, not to be there. */
 #include "programs/storage_server/storage_inside.h"
 #include "programs/storage_server/storage_server.h"
 
@@ -55,8 +56,10 @@ static void on_done(struct engine_remove *remove)
 {
 	struct delete *delete = remove->context;
 	enum err_code code = remove->err.code;
+	bool gone = code == ERR_NONE || code == ERR_GONE ||
+		    (code == ERR_NOT_FOUND && engine_is_shared(delete->storage->engine));
 
-	if ((code == ERR_NONE || code == ERR_GONE) && !delete->storage->limits.no_names &&
+	if (gone && !delete->storage->limits.no_names &&
 		names_may_have_metadata(storage_names(delete->storage, &remove->id)))
 		net_loop_call(delete->storage->loop, then_metadata, delete);
 	else

@@ -1,9 +1,11 @@
-/* storage_engine.c - the engine of a storage: opened as the settings say, and swept. */
+/* storage_engine.c - the engine of a storage and its names: opened as the settings say, and
+ * swept. */
 #include "core/clock.h"
 #include "core/log.h"
 #include "photo/local_store.h"
 #include "programs/storage_server/storage_inside.h"
 #include "programs/storage_server/storage_server.h"
+#include "store/aliases.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -38,10 +40,11 @@ static struct engine *open_shared(
 		return NULL;
 	}
 	conf->journal = &journal;
+	conf->aliases = storage->aliases;
 	return local_store_engine(name, conf, storage->settings, storage->own, warn, err);
 }
 
-struct engine *storage_engine_open(struct storage *storage, struct err *err)
+static struct engine *open_engine(struct storage *storage, struct err *err)
 {
 	static const char *const names[] = {
 		[STORAGE_ENGINE_VOLUME] = "volume",
@@ -64,6 +67,39 @@ struct engine *storage_engine_open(struct storage *storage, struct err *err)
 	if (settings_are_shared(own))
 		return open_shared(storage, &conf, err);
 	return local_store_engine(names[own->engine], &conf, storage->settings, own, warn, err);
+}
+
+static int open_names(struct storage *storage, struct err *err)
+{
+	const struct storage_settings *own = storage->own;
+
+	if (own->names_postgres[0] != '\0')
+		storage->names[0] = names_open_postgres(
+			own->names_postgres, own->group, false, clock_unix);
+	for (size_t i = 0; i < own->store_path.count; i++) {
+		storage->names[i] = names_open(own->store_path.items[i], false, clock_unix, err);
+		if (storage->names[i] == NULL)
+			return -1;
+	}
+	return 0;
+}
+
+int storage_engine_open(struct storage *storage, struct err *err)
+{
+	const struct storage_settings *own = storage->own;
+
+	if (own->names_postgres[0] != '\0')
+		storage->aliases = aliases_open_postgres(own->names_postgres, own->group, false);
+	storage->engine = open_engine(storage, err);
+	return storage->engine == NULL ? -1 : open_names(storage, err);
+}
+
+void storage_engine_close(struct storage *storage)
+{
+	engine_close(storage->engine);
+	aliases_close(storage->aliases);
+	for (size_t i = 0; i < storage->limits.path_count; i++)
+		names_close(storage->names[i]);
 }
 
 /* ---- sweeping ---- */

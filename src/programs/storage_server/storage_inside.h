@@ -31,6 +31,7 @@ struct storage {
 	struct engine *engine;
 	struct names
 		*names[ENGINE_ANY_PATH]; /* of each store path, if limits.no_names is not set */
+	struct aliases *aliases;         /* those of a shared engine; or NULL */
 	struct storage_http *http;       /* NULL: it is not configured */
 	struct scrub *scrub;             /* NULL: it is not configured, or keeps no volumes */
 	struct ticker *sweep;            /* of what is pending; NULL: the engine is not shared */
@@ -45,7 +46,9 @@ struct storage {
 /* A command: answers `request` now or later. */
 typedef void storage_command(struct storage *storage, struct net_request *request);
 
-struct engine *storage_engine_open(struct storage *storage, struct err *err);
+/* The engine, and the names of its store paths. */
+int storage_engine_open(struct storage *storage, struct err *err);
+void storage_engine_close(struct storage *storage);
 
 /* What trackers are told; of a struct storage_report_conf, with the storage as context. */
 bool storage_fill_beat(void *context, struct fdfs_beat *beat);

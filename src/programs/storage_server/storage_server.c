@@ -184,17 +184,6 @@ int storage_listen(struct service_context *context, struct err *err)
 	return storage_http_listen(storage->own, &storage->http, err);
 }
 
-static int open_names(struct storage *storage, struct err *err)
-{
-	for (size_t i = 0; i < storage->own->store_path.count; i++) {
-		storage->names[i] = names_open(
-			storage->own->store_path.items[i], false, clock_unix, err);
-		if (storage->names[i] == NULL)
-			return -1;
-	}
-	return 0;
-}
-
 static void on_damage(void *context, const char *path, const char *where, const char *reason)
 {
 	(void)context;
@@ -291,15 +280,14 @@ int storage_open(struct service_context *context, struct err *err)
 	};
 	if (settings_are_shared(storage->own)) {
 		storage->limits.path_count = 1; /* M00, which is no folder */
-		storage->limits.no_names = true;
+		storage->limits.no_names = storage->own->names_postgres[0] == '\0';
 	}
 	storage->ip_width = (enum fdfs_ip_width)settings->ip_width;
 	storage->mode = (enum storage_mode)storage->own->mode;
 	storage->started = clock_unix();
 	if (storage_identify(storage, err) != 0)
 		return -1;
-	storage->engine = storage_engine_open(storage, err);
-	if (storage->engine == NULL || open_names(storage, err) != 0)
+	if (storage_engine_open(storage, err) != 0)
 		return -1;
 	if (serve(storage, err) != 0)
 		return -1;
@@ -361,9 +349,7 @@ void storage_close(struct service_context *context)
 	scrub_stop(storage->scrub);
 	ticker_free(storage->sweep);
 	mover_stop(storage->mover);
-	engine_close(storage->engine);
-	for (size_t i = 0; i < storage->limits.path_count; i++)
-		names_close(storage->names[i]);
+	storage_engine_close(storage);
 	bind_close(storage->fd);
 	allow_fini(&storage->allow);
 	free(storage);
