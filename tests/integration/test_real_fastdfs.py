@@ -249,6 +249,8 @@ def test_its_files_of_every_kind_move_into_a_store_of_our_own(cluster, installat
             assert storage.download(file_id) == content
             assert web.get(own.varnish, "/" + file_id).body == content
         assert storage.metadata(master) == b"height\x02480\x01width\x02640"
+        storage.append(appender, b", and further")
+        assert storage.download(appender) == b"begun, appended, and further"
 
 
 # -- several storages of a group
