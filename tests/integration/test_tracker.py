@@ -216,6 +216,27 @@ def test_modes_are_read_again(own):
         holder.upload(b"fourth")
 
 
+def test_store_paths_are_named_in_turn_and_a_client_may_choose(installations):
+    folders = ["../data/g01a", "../data/g01b", "../data/g01c"]
+    one = cluster(installations, {("storage g01", "store_path"): " ".join(folders)})
+    with fdfs.Client(one.tracker) as tracker, fdfs.Client(one.storage["g01"]) as holder:
+        assert struct.unpack(">q", tracker.call(fdfs.GROUP, G01)[89:97])[0] == 3
+        assert struct.unpack(">q", tracker.call(fdfs.STORAGES, G01)[106:114])[0] == 3
+        told = [tracker.store("g01")[2] for _ in range(12)]
+        assert set(told) == {0, 1, 2}
+        ids = [holder.upload(b"path %d" % path, "jpg", path) for path in told]
+        assert [int(file_id[5:7], 16) for file_id in ids] == told
+        assert {holder.upload(b"any", "jpg")[4:7] for _ in range(9)} == {"M00", "M01", "M02"}
+        assert [holder.download(file_id) for file_id in ids] == [b"path %d" % path for path in told]
+        assert all(list((one.home / "data" / folder[8:]).rglob("*.vol")) for folder in folders)
+        one.kill("storage_server-g01")
+    with fdfs.Client(one.storage["g01"]) as holder:
+        for file_id, path in zip(ids, told):
+            assert holder.download(file_id) == b"path %d" % path
+            holder.delete(file_id)
+        assert holder.ask(fdfs.UPLOAD, struct.pack(">Bq6s", 3, 3, b"jpg") + b"abc")[0] == fdfs.EINVAL
+
+
 def test_paths_below_their_reserve_are_left_out(installations):
     one = cluster(installations, {("storage g01", "reserved_space"): "900T",
                                   ("storage g01", "store_path"): "../data/g01a ../data/g01b"})
