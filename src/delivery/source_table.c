@@ -3,6 +3,7 @@
 #include "core/clock.h"
 #include "delivery/local_source.h"
 #include "delivery/remote_source.h"
+#include "service/store_client.h"
 
 size_t source_table_greatest(const struct settings *settings)
 {
@@ -18,6 +19,8 @@ int source_table_open(struct source_table *table, const struct settings *setting
 	const struct storage_settings *own, struct engine *engine, size_t idle_connections,
 	struct err *err)
 {
+	struct fdfs_client_conf conf;
+
 	*table = (struct source_table){ 0 };
 	if (settings->local_read || own != NULL) {
 		table->local = local_source_beside(settings, own, engine, clock_mono_ms);
@@ -25,17 +28,8 @@ int source_table_open(struct source_table *table, const struct settings *setting
 	}
 	if (settings->tracker_server.count == 0)
 		return 0;
-	table->client = fdfs_client_new(
-		&(struct fdfs_client_conf){
-			.trackers = settings->tracker_server.items,
-			.tracker_count = settings->tracker_server.count,
-			.connect_timeout_ms = settings->connect_timeout,
-			.network_timeout_ms = settings->network_timeout,
-			.patience_ms = settings->patience,
-			.max_file_size = source_table_greatest(settings),
-			.idle_connections = idle_connections,
-		},
-		err);
+	conf = store_client_conf(settings, source_table_greatest(settings), idle_connections);
+	table->client = fdfs_client_new(&conf, err);
 	if (table->client == NULL) {
 		source_table_close(table);
 		return -1;

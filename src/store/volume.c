@@ -41,22 +41,36 @@ int volume_ask_size(struct volume *volume, struct err *err)
 	return 0;
 }
 
+/* Go on behind the first `n` bytes of the pieces. */
+static void pass_bytes(struct iovec **iov, size_t *count, size_t n)
+{
+	while (*count > 0 && n >= (*iov)->iov_len) {
+		n -= (*iov)->iov_len;
+		++*iov;
+		--*count;
+	}
+	if (*count > 0) {
+		(*iov)->iov_base = (uint8_t *)(*iov)->iov_base + n;
+		(*iov)->iov_len -= n;
+	}
+}
+
 /* Read pieces at `offset`.  Returns the number of bytes, fewer than asked for only at
  * the end of the file, or -1. */
-static ssize_t read_pieces(struct volume *volume, uint64_t offset, struct iovec *iov, int count,
+static ssize_t read_pieces(struct volume *volume, uint64_t offset, struct iovec *iov, size_t count,
 	unsigned flags, struct err *err)
 {
 	bool try = flags & ENGINE_NO_WAIT;
 	size_t want = 0, have = 0;
 
-	for (int i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++)
 		want += iov[i].iov_len;
 	if (try && volume->cannot_try)
 		return err_set(
 			err, ERR_WOULD_BLOCK, "%s cannot be read without waiting", volume->file);
 	while (have < want) {
 		ssize_t n = disk->preadv2(
-			volume->fd, iov, count, (off_t)(offset + have), try ? RWF_NOWAIT : 0);
+			volume->fd, iov, (int)count, (off_t)(offset + have), try ? RWF_NOWAIT : 0);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -71,15 +85,7 @@ static ssize_t read_pieces(struct volume *volume, uint64_t offset, struct iovec 
 		if (n == 0)
 			break;
 		have += (size_t)n;
-		while (count > 0 && (size_t)n >= iov->iov_len) {
-			n -= (ssize_t)iov->iov_len;
-			iov++;
-			count--;
-		}
-		if (count > 0) {
-			iov->iov_base = (uint8_t *)iov->iov_base + n;
-			iov->iov_len -= (size_t)n;
-		}
+		pass_bytes(&iov, &count, (size_t)n);
 	}
 	return (ssize_t)have;
 }
@@ -443,8 +449,7 @@ int volume_place(struct volume *volume, const struct file_id *id, unsigned flags
 		return -1;
 	if (len < RECORD_HEADER_LEN)
 		return err_set(err, ERR_NOT_FOUND, "there is no %s", id->name);
-	if (volume_judge(volume, id, chunk, &record, err) != 0 ||
-		check_here(id, &record, err) != 0)
+	if (volume_judge(volume, id, chunk, &record, err) != 0 || check_here(id, &record, err) != 0)
 		return -1;
 	have = (size_t)len - RECORD_HEADER_LEN;
 	out->start_len = have < sizeof out->start ? have : sizeof out->start;
@@ -473,15 +478,7 @@ int volume_writev(
 		if (n < 0)
 			return err_errno(err, "cannot write to %s", volume->file);
 		offset += (uint64_t)n;
-		while (count > 0 && (size_t)n >= iov->iov_len) {
-			n -= (ssize_t)iov->iov_len;
-			iov++;
-			count--;
-		}
-		if (count > 0) {
-			iov->iov_base = (uint8_t *)iov->iov_base + n;
-			iov->iov_len -= (size_t)n;
-		}
+		pass_bytes(&iov, &count, (size_t)n);
 	}
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include "fdfs/client_names.h"
 #include "photo/photo_client.h"
 #include "programs/cs_del_svr/deleters.h"
+#include "service/store_client.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -307,15 +308,8 @@ static void *retrier(void *argument)
 
 static int start(struct cs_del *cs_del, const struct settings *settings, struct err *err)
 {
-	const struct fdfs_client_conf conf = {
-		.trackers = settings->tracker_server.items,
-		.tracker_count = settings->tracker_server.count,
-		.connect_timeout_ms = settings->connect_timeout,
-		.network_timeout_ms = settings->network_timeout,
-		.patience_ms = settings->patience,
-		.max_file_size = MAX_FILE,
-		.idle_connections = (size_t)settings->cs_del_workers,
-	};
+	const struct fdfs_client_conf conf = store_client_conf(
+		settings, MAX_FILE, (size_t)settings->cs_del_workers);
 
 	cs_del->client = fdfs_client_new(&conf, err);
 	if (cs_del->client == NULL)

@@ -6,6 +6,7 @@
 #include "image/picture_mark.h"
 #include "programs/cut_svr/cut_settler.h"
 #include "programs/cut_svr/cut_shop.h"
+#include "service/store_client.h"
 #include "service/ticker.h"
 
 #include <assert.h>
@@ -137,20 +138,13 @@ static int open_cutter(struct cut_svr *svr, const struct settings *settings, str
 
 static int open_client(struct cut_svr *svr, const struct settings *settings, struct err *err)
 {
+	/* Uploads are not repeated: of each one it is noted what became of it. */
+	const struct fdfs_client_conf conf = store_client_conf(settings,
+		(size_t)settings->cut_max_bytes + PICTURE_MARK_MAX, (size_t)settings->cut.threads);
+
 	if (settings->tracker_server.count == 0)
 		return err_set(err, ERR_CONFIG, "[fdfs] tracker_server is empty");
-	svr->client = fdfs_client_new(
-		&(struct fdfs_client_conf){
-			.trackers = settings->tracker_server.items,
-			.tracker_count = settings->tracker_server.count,
-			.connect_timeout_ms = settings->connect_timeout,
-			.network_timeout_ms = settings->network_timeout,
-			.patience_ms = settings->patience,
-			.repeat_uploads = false, /* of each one it is noted what became of it */
-			.max_file_size = (size_t)settings->cut_max_bytes + PICTURE_MARK_MAX,
-			.idle_connections = (size_t)settings->cut.threads,
-		},
-		err);
+	svr->client = fdfs_client_new(&conf, err);
 	return svr->client == NULL ? -1 : 0;
 }
 

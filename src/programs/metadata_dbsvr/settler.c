@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "photo/local_pictures.h"
 #include "programs/metadata_dbsvr/photo_store.h"
+#include "service/store_client.h"
 #include "service/ticker.h"
 
 #include <assert.h>
@@ -194,6 +195,7 @@ struct settler *settler_new(const struct settings *settings,
 	void (*told)(void *context, size_t done, size_t left), void *context, struct err *err)
 {
 	struct settler *settler = calloc(1, sizeof *settler);
+	struct fdfs_client_conf conf;
 
 	assert(settler != NULL);
 	settler->settings = settings;
@@ -206,17 +208,8 @@ struct settler *settler_new(const struct settings *settings,
 		settings->metadata_folder, settings->metadata_postgres, err);
 	if (settler->store == NULL)
 		goto fail;
-	settler->client = fdfs_client_new(
-		&(struct fdfs_client_conf){
-			.trackers = settings->tracker_server.items,
-			.tracker_count = settings->tracker_server.count,
-			.connect_timeout_ms = settings->connect_timeout,
-			.network_timeout_ms = settings->network_timeout,
-			.patience_ms = settings->patience,
-			.max_file_size = 1,
-			.idle_connections = 1,
-		},
-		err);
+	conf = store_client_conf(settings, 1, 1);
+	settler->client = fdfs_client_new(&conf, err);
 	if (settler->client == NULL)
 		goto fail;
 	settler->ticker = ticker_new(pause_ms(settler), tick, settler, err);

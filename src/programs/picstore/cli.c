@@ -2,6 +2,7 @@
 
 #include "programs/picstore/jobs.h"
 #include "programs/picstore/up_place.h"
+#include "service/store_client.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,15 +44,7 @@ struct fdfs_client *cli_client(struct cli *cli)
 
 	if (settings == NULL || cli->client != NULL)
 		return cli->client;
-	conf = (struct fdfs_client_conf){
-		.trackers = settings->tracker_server.items,
-		.tracker_count = settings->tracker_server.count,
-		.connect_timeout_ms = settings->connect_timeout,
-		.network_timeout_ms = settings->network_timeout,
-		.patience_ms = settings->patience,
-		.max_file_size = 1 << 30,
-		.idle_connections = JOBS_MAX,
-	};
+	conf = store_client_conf(settings, 1 << 30, JOBS_MAX);
 	cli->client = fdfs_client_new(&conf, &err);
 	if (cli->client == NULL)
 		cli_fail(cli, &err);

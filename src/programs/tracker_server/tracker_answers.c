@@ -47,11 +47,21 @@ static int answer_fetch(const struct question *q, enum cluster_use use, bool all
 	return 0;
 }
 
+/* What a storage calls free is without its reserve; FastDFS counts that in. */
+static void add_space(struct fdfs_path_space *space, const struct fdfs_beat *beat)
+{
+	for (int p = 0; p < beat->path_count; p++) {
+		space->total += beat->paths[p].total;
+		space->free += beat->paths[p].free + beat->paths[p].reserved;
+		space->reserved += beat->paths[p].reserved;
+	}
+}
+
 void tracker_group_record(const struct question *q, const struct cluster_group *group,
 	struct fdfs_group_record *record)
 {
 	const struct cluster *cluster = &q->tracker->cluster;
-	uint64_t total = 0, free = 0, reserved = 0;
+	struct fdfs_path_space space = { 0 };
 
 	*record = (struct fdfs_group_record){ .subdirs = SUBDIRS, .trunk_file = -1 };
 	memcpy(record->name, group->name, sizeof record->name);
@@ -66,17 +76,13 @@ void tracker_group_record(const struct question *q, const struct cluster_group *
 		record->readable += beat->readable;
 		record->writable += beat->writable && cluster_room(group->storages[i]) > 0;
 		/* Storages that share an engine show the same space. */
-		if (beat->shared && total > 0)
+		if (beat->shared && space.total > 0)
 			continue;
-		for (int p = 0; p < beat->path_count; p++) {
-			total += beat->paths[p].total;
-			free += beat->paths[p].free + beat->paths[p].reserved;
-			reserved += beat->paths[p].reserved;
-		}
+		add_space(&space, beat);
 	}
-	record->total_mib = total >> MIB_SHIFT;
-	record->free_mib = free >> MIB_SHIFT;
-	record->reserved_mib = reserved >> MIB_SHIFT;
+	record->total_mib = space.total >> MIB_SHIFT;
+	record->free_mib = space.free >> MIB_SHIFT;
+	record->reserved_mib = space.reserved >> MIB_SHIFT;
 }
 
 static void put_group(const struct question *q, const struct cluster_group *group)
@@ -117,7 +123,7 @@ void tracker_storage_record(const struct question *q, const struct cluster_stora
 {
 	const struct fdfs_beat *beat = &storage->beat;
 	bool up = cluster_is_up(&q->tracker->cluster, storage, q->now_ms);
-	uint64_t total = 0, free = 0, reserved = 0;
+	struct fdfs_path_space space = { 0 };
 
 	*record = (struct fdfs_storage_record){
 		.state = up ? FDFS_STATE_ACTIVE : FDFS_STATE_OFFLINE,
@@ -140,14 +146,10 @@ void tracker_storage_record(const struct question *q, const struct cluster_stora
 		snprintf(record->sync_source, sizeof record->sync_source, FDFS_SYNC_SHARED);
 	memcpy(record->counters, beat->counters, sizeof record->counters);
 	record->counters[FDFS_LAST_BEAT] = (uint64_t)storage->beat_time;
-	for (int p = 0; p < beat->path_count; p++) {
-		total += beat->paths[p].total;
-		free += beat->paths[p].free + beat->paths[p].reserved;
-		reserved += beat->paths[p].reserved;
-	}
-	record->total_mib = total >> MIB_SHIFT;
-	record->free_mib = free >> MIB_SHIFT;
-	record->reserved_mib = reserved >> MIB_SHIFT;
+	add_space(&space, beat);
+	record->total_mib = space.total >> MIB_SHIFT;
+	record->free_mib = space.free >> MIB_SHIFT;
+	record->reserved_mib = space.reserved >> MIB_SHIFT;
 }
 
 static void put_storage(const struct question *q, const struct cluster_storage *storage)

@@ -7,6 +7,7 @@
 #include "programs/upload.cgi/upload_decide.h"
 #include "programs/upload.cgi/upload_record.h"
 #include "service/fcgi_service.h"
+#include "service/store_client.h"
 #include "session/session_check.h"
 #include "session/session_rules.h"
 
@@ -260,26 +261,19 @@ int upload_open(struct service_context *context, struct err *err)
 {
 	const struct settings *settings = context->settings;
 	struct upload *upload = context->state;
+	struct fdfs_client_conf conf;
 
 	/* The checker first: its processes must not inherit the secrets. */
 	if (open_checker(upload, err) < 0 || open_sessions(settings, upload, err) < 0)
 		return -1;
 	if (settings->tracker_server.count == 0)
 		return err_set(err, ERR_CONFIG, "[fdfs] tracker_server is empty");
-	upload->client = fdfs_client_new(
-		&(struct fdfs_client_conf){
-			.trackers = settings->tracker_server.items,
-			.tracker_count = settings->tracker_server.count,
-			.connect_timeout_ms = settings->connect_timeout,
-			.network_timeout_ms = settings->network_timeout,
-			.patience_ms = settings->patience,
-			/* The first one may be stored after all, under an id that nobody got;
-			 * where photos are kept, no picture may be without one. */
-			.repeat_uploads = settings->upload_metadata[0] == '\0',
-			.max_file_size = (size_t)settings->max_picture_bytes,
-			.idle_connections = (size_t)settings->upload_threads,
-		},
-		err);
+	conf = store_client_conf(
+		settings, (size_t)settings->max_picture_bytes, (size_t)settings->upload_threads);
+	/* The first one may be stored after all, under an id that nobody got; where photos are
+	 * kept, no picture may be without one. */
+	conf.repeat_uploads = settings->upload_metadata[0] == '\0';
+	upload->client = fdfs_client_new(&conf, err);
 	if (upload->client == NULL)
 		return -1;
 	if (settings->upload_metadata[0] != '\0') {
