@@ -103,6 +103,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t told = PTHREAD_COND_INITIALIZER;
 static char told_where[QUARANTINE_WHERE_MAX];
 static _Atomic int64_t checked, quarantined;
+static int64_t checked_at_told;
 
 static void on_found(void *context, const char *path, const char *where, const char *reason)
 {
@@ -110,7 +111,10 @@ static void on_found(void *context, const char *path, const char *where, const c
 	(void)path;
 	(void)reason;
 	pthread_mutex_lock(&lock);
-	snprintf(told_where, sizeof told_where, "%s", where == NULL ? "error" : where);
+	if (told_where[0] == '\0') { /* the first of a run */
+		snprintf(told_where, sizeof told_where, "%s", where == NULL ? "error" : where);
+		checked_at_told = checked;
+	}
 	pthread_cond_signal(&told);
 	pthread_mutex_unlock(&lock);
 }
@@ -128,6 +132,8 @@ static int64_t later(void)
 
 static struct names *names[1];
 
+static uint64_t rate = 1 << 30;
+
 static struct scrub *start(void)
 {
 	const struct scrub_conf conf = {
@@ -137,7 +143,7 @@ static struct scrub *start(void)
 		.names = names,
 		.engine = kit.engine,
 		.erase_after_s = 100,
-		.rate = 1 << 30,
+		.rate = rate,
 		.every_s = 1000,
 		.now = later,
 		.found = on_found,
@@ -196,6 +202,60 @@ TEST(the_scrub_puts_what_does_not_match_on_the_list)
 	assert_non_null(strstr(list.entries[0].reason, "does not match"));
 	quarantine_fini(&list);
 	assert_int_equal(kit_get_code(&kit, &ids[PICTURES - 1]), ERR_CORRUPT);
+	kit_close(&kit);
+}
+
+TEST(it_reads_no_faster_than_it_may)
+{
+	const struct utimbuf long_ago = { 1000000000, 1000000000 };
+	int64_t before, took_ms;
+
+	fill();
+	damage(&ids[8]);
+	assert_int_equal(utime(file, &long_ago), 0);
+	rate = 150000; /* bytes a second */
+	checked = 0;
+	before = clock_mono_ms();
+	scrub_until_told();
+	took_ms = clock_mono_ms() - before;
+	/* What stands in front of the damage: all but the last nap was slept for. */
+	assert_in_range(checked_at_told, 20000, 100000);
+	assert_true((took_ms + 30) * (int64_t)rate / 1000 >= checked_at_told);
+	rate = 1 << 30;
+	kit_close(&kit);
+}
+
+TEST(a_restart_goes_on_where_the_last_one_was)
+{
+	const struct utimbuf long_ago = { 1000000000, 1000000000 };
+	char where[QUARANTINE_WHERE_MAX], path[512];
+	struct quarantine list;
+	struct err err;
+	FILE *out;
+
+	fill();
+	damage(&ids[2]);
+	damage(&ids[9]);
+	assert_int_equal(utime(file, &long_ago), 0);
+	snprintf(path, sizeof path, "%s/scrub", kit.conf.paths[0]);
+	out = fopen(path, "w");
+	assert_non_null(out);
+	fprintf(out, "scrub %lld %u %u\n", (long long)later() - 50, ids[5].dir, ids[5].random);
+	assert_int_equal(fclose(out), 0);
+	scrub_until_told();
+	quarantine_where(ids[9].dir, (uint64_t)ids[9].random * RECORD_BLOCK, where);
+	assert_string_equal(told_where, where);
+	assert_int_equal(quarantine_read(&list, kit.conf.paths[0], &err), 0);
+	assert_int_equal(list.count, 1); /* what stands in front of its place had its turn */
+	quarantine_fini(&list);
+	/* One that makes no sense, and one of a pass that is long over: from the start. */
+	out = fopen(path, "w");
+	assert_non_null(out);
+	fprintf(out, "scrub 99999999999999 0 4294967295\n");
+	assert_int_equal(fclose(out), 0);
+	scrub_until_told();
+	quarantine_where(ids[2].dir, (uint64_t)ids[2].random * RECORD_BLOCK, where);
+	assert_string_equal(told_where, where);
 	kit_close(&kit);
 }
 
