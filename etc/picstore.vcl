@@ -25,7 +25,9 @@
 #     backend uploads {
 #             # The same again.  Each upload has a connection for as long as its client
 #             # pleases: those that dawdle can use up these, and not those of downloads.
-#     }
+#     }                                 # "picstore up" makes a director of 16 more, one for
+#                                       # each sixteenth of the clients' addresses, and has
+#                                       # vcl_pipe choose: who dawdles uses up one of them
 #     acl purgers { "127.0.0.1"; "::1"; }
 #     include "/usr/local/etc/picstore/picstore.vcl";
 #

@@ -1,6 +1,7 @@
 """Noise, wrong protocols, bombs, slow and silent peers at every port; a client goes on being served.
 
 PICSTORE_FLOODS=1 makes the floods 10,000 connections; PICSTORE_SEED=N repeats a run."""
+import http.client
 import itertools
 import socket
 import struct
@@ -241,6 +242,29 @@ def test_slow_uploads_leave_downloads_alone(town):
     with town.besieged("varnishd") as polite, hostile.Flood(town.connect("varnishd"), count, head):
         seen = polite.served()
         until(lambda: polite.failure or polite.served() > seen + 20, "it is served")
+
+
+def test_slow_uploads_of_one_address_leave_the_others_theirs(town):
+    """More of them than all connections for uploads: an address has a sixteenth of these."""
+    head = (b"POST /upload.cgi HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+            b"Content-Length: 5000000\r\n\r\n--x\r\n")
+    others = [f"127.0.0.{last}" for last in range(2, 18)]
+    picture = pictures.photo(4)
+    key = town.home.token()
+
+    def through(address):
+        try:
+            stored = web.stored(web.upload(town.home.varnish, key, picture, source=(address, 0)))
+        except (ConnectionError, http.client.HTTPException):
+            return False  # the share is used up
+        town.home.picstore("rm", stored)
+        return True
+    with hostile.Flood(town.connect("varnishd"), 2500, head):
+        until(lambda: not through("127.0.0.1"), "one share is used up")
+        served = [address for address in others if through(address)]
+        # Who has the same share by chance, which an address always has, has to wait.
+        assert len(served) >= 14, served
+    until(lambda: through("127.0.0.1"), "its own uploads go on")
 
 
 def test_slow_readers_of_large_files(town):

@@ -72,14 +72,14 @@ def form_type(boundary=BOUNDARY):
     return f"multipart/form-data; boundary={boundary}"
 
 
-def post(port, body, content_type, path="/upload.cgi", headers=None):
-    return request(port, "POST", path, body, {"Content-Type": content_type, **(headers or {})})
+def post(port, body, content_type, path="/upload.cgi", headers=None, source=None):
+    return request(port, "POST", path, body, {"Content-Type": content_type, **(headers or {})}, source)
 
 
-def upload(port, key, picture, kind="jpg", name="picture.jpg"):
+def upload(port, key, picture, kind="jpg", name="picture.jpg", source=None):
     """An upload as a browser sends it."""
     fields = [("session_key", key), ("type", kind), ("file", picture, name, "image/jpeg")]
-    return post(port, form(fields), form_type())
+    return post(port, form(fields), form_type(), source=source)
 
 
 def stored(answer):

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { UPLOAD_SHARES = 16, UPLOADS_OF_SHARE = 120 };
+
 /* Both answer "/" at once, and each in its own way. */
 static void put_probe(struct buf *out, const char *name, int status)
 {
@@ -90,7 +92,7 @@ static void put_choice(struct buf *out, const struct settings *settings)
 {
 	char label[40];
 
-	buf_put_str(out, "import directors;\nsub vcl_init {\n");
+	buf_put_str(out, "sub vcl_init {\n");
 	put_directors(out, settings, "any", NULL);
 	for (size_t i = 0; i < settings->storage_count; i++) {
 		snprintf(label, sizeof label, "group_%s", settings->storages[i].group);
@@ -108,6 +110,27 @@ static void put_choice(struct buf *out, const struct settings *settings)
 	buf_put_str(out, "}\n");
 }
 
+/* An upload has a connection for as long as its client pleases, and Varnish can bound those of a
+ * backend alone.  So there are several to the same place, and an address always has the same one:
+ * whoever dawdles in hundreds of uploads uses up a share, and the others go on.  All of them are
+ * fewer than lighttpd takes. */
+static void put_shares(struct buf *out, const char *where)
+{
+	for (int i = 0; i < UPLOAD_SHARES; i++)
+		buf_printf(out,
+			"backend uploads_%d {\n"
+			"\t%s\n"
+			"\t.connect_timeout = 2s; .max_connections = %d;\n"
+			"}\n",
+			i, where, UPLOADS_OF_SHARE);
+	buf_put_str(out, "import directors;\nsub vcl_init {\n"
+			 "\tnew upload_shares = directors.hash();\n");
+	for (int i = 0; i < UPLOAD_SHARES; i++)
+		buf_printf(out, "\tupload_shares.add_backend(uploads_%d, 1.0);\n", i);
+	buf_put_str(out, "}\nsub vcl_pipe {\n"
+			 "\tset bereq.backend = upload_shares.backend(client.identity);\n}\n");
+}
+
 void up_vcl_put(const struct up_place *place, const struct settings *settings, struct buf *out)
 {
 	char where[UP_PATH + 40];
@@ -117,6 +140,7 @@ void up_vcl_put(const struct up_place *place, const struct settings *settings, s
 	snprintf(where, sizeof where, ".path = \"%s/gateway.sock\";", place->sockets);
 	put_backend(out, "gateway", where, "gateway_probe");
 	put_backend(out, "uploads", where, "gateway_probe");
+	put_shares(out, where);
 	if (settings->fetch_from != 0 && store_place_is_here(settings)) {
 		put_probe(out, "storage_probe", 400);
 		for (size_t i = 0; i < settings->storage_count; i++)
