@@ -88,6 +88,12 @@ int engine_get(struct engine *engine, const struct file_id *id, unsigned flags, 
 	return engine->ops->get(engine, id, flags, out, err);
 }
 
+bool engine_read(struct engine *engine, struct engine_reading *reading)
+{
+	reading->err = (struct err){ 0 };
+	return engine->ops->read != NULL && engine->ops->read(engine, reading);
+}
+
 int engine_stat(struct engine *engine, const struct file_id *id, unsigned flags,
 	struct engine_stat *out, struct err *err)
 {

@@ -148,6 +148,20 @@ struct engine_shift {
 	struct engine_shift *next; /* the engine's */
 };
 
+/* Read a picture without waiting and without a thread: a first try, for who has a loop.  The
+ * caller fills the upper part, and keeps it and the buffer in place until `done` is called:
+ * once, from any thread, possibly before engine_read returns. */
+struct engine_reading {
+	struct file_id id;
+	struct buf *out; /* whose limit must allow it */
+	void (*done)(struct engine_reading *reading);
+	void *context;
+
+	/* ERR_NONE as of engine_get.  Else ERR_WOULD_BLOCK: nothing was appended, and engine_get
+	 * is to be called, which takes the time to tell what is the matter. */
+	struct err err;
+};
+
 struct engine_stat {
 	uint64_t size;
 	uint32_t crc;
@@ -211,6 +225,7 @@ struct engine_ops {
 	void (*shift)(struct engine *engine, struct engine_shift *shift);
 	struct tier *(*tier)(struct engine *engine);
 	int (*sweep)(struct engine *engine, struct engine_doubts *left, struct err *err);
+	bool (*read)(struct engine *engine, struct engine_reading *reading);
 };
 
 struct engine { /* the first member of every engine's own struct */
@@ -230,6 +245,9 @@ void engine_remove(struct engine *engine, struct engine_remove *remove);
  * id's size and CRC, or nothing is appended and err says ERR_CORRUPT. */
 int engine_get(struct engine *engine, const struct file_id *id, unsigned flags, struct buf *out,
 	struct err *err);
+
+/* Begin to read.  False, and nothing happens, if the engine cannot do that, or not now. */
+bool engine_read(struct engine *engine, struct engine_reading *reading);
 
 /* The picture's header alone. */
 int engine_stat(struct engine *engine, const struct file_id *id, unsigned flags,

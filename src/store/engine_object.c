@@ -155,6 +155,14 @@ int engine_object_get(struct engine *engine, const struct file_id *id, unsigned 
 	return -1;
 }
 
+bool engine_object_read(struct engine *engine, struct engine_reading *reading)
+{
+	struct engine_object *self = (struct engine_object *)engine;
+
+	return self->store->ops->read != NULL && check_id(self, &reading->id, NULL) == 0 &&
+	       self->store->ops->read(self->store, reading);
+}
+
 int engine_object_stat(struct engine *engine, const struct file_id *id, unsigned flags,
 	struct engine_stat *out, struct err *err)
 {

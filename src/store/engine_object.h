@@ -18,6 +18,7 @@ void engine_object_put(struct engine *engine, struct engine_put *put);
 void engine_object_remove(struct engine *engine, struct engine_remove *remove);
 int engine_object_get(struct engine *engine, const struct file_id *id, unsigned flags,
 	struct buf *out, struct err *err);
+bool engine_object_read(struct engine *engine, struct engine_reading *reading);
 int engine_object_stat(struct engine *engine, const struct file_id *id, unsigned flags,
 	struct engine_stat *out, struct err *err);
 int engine_object_walk(struct engine *engine, unsigned flags,

@@ -212,6 +212,11 @@ static int get_pending(struct engine *engine, const struct file_id *id, unsigned
 	return engine_get(self_of(engine)->inner, id, flags, out, err);
 }
 
+static bool read_pending(struct engine *engine, struct engine_reading *reading)
+{
+	return engine_read(self_of(engine)->inner, reading);
+}
+
 static int stat_pending(struct engine *engine, const struct file_id *id, unsigned flags,
 	struct engine_stat *out, struct err *err)
 {
@@ -264,6 +269,7 @@ static const struct engine_ops engine_pending = {
 	.space = space_pending,
 	.health = health_pending,
 	.sweep = sweep_pending,
+	.read = read_pending,
 };
 
 static void on_left(void *context, const char *name)

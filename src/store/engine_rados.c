@@ -32,6 +32,7 @@ const struct engine_ops engine_rados = {
 	.put = engine_object_put,
 	.remove = engine_object_remove,
 	.get = engine_object_get,
+	.read = engine_object_read,
 	.stat = engine_object_stat,
 	.walk = engine_object_walk,
 	.space = engine_object_space,

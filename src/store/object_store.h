@@ -21,6 +21,9 @@ struct object_store_ops {
 	int (*get)(struct object_store *store, const struct file_id *id, struct buf *out,
 		struct err *err);
 
+	/* As engine_read; NULL: it cannot. */
+	bool (*read)(struct object_store *store, struct engine_reading *reading);
+
 	/* ERR_CORRUPT if its size is not that of the id. */
 	int (*stat)(struct object_store *store, const struct file_id *id, int64_t deadline_ms,
 		struct err *err);

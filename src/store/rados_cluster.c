@@ -228,7 +228,8 @@ static int set_threads(struct rados_cluster *cluster, struct err *err)
 	return 0;
 }
 
-/* By default librados waits for ever, and writes where nobody looks. */
+/* By default librados waits for ever, writes where nobody looks, and holds up whoever begins
+ * something while 100 MB are under way. */
 static int set_options(
 	struct rados_cluster *cluster, const struct engine_rados_conf *conf, struct err *err)
 {
@@ -238,7 +239,9 @@ static int set_options(
 		set(cluster, "log_file", "", err) != 0 ||
 		set(cluster, "log_to_stderr", "false", err) != 0 ||
 		set(cluster, "err_to_stderr", "false", err) != 0 ||
-		set(cluster, "admin_socket", "", err) != 0 || set_threads(cluster, err) != 0)
+		set(cluster, "admin_socket", "", err) != 0 ||
+		set(cluster, "objecter_inflight_op_bytes", "1073741824", err) != 0 ||
+		set_threads(cluster, err) != 0)
 		return -1;
 	return conf->keyring[0] == '\0' ? 0 : set(cluster, "keyring", conf->keyring, err);
 }

@@ -36,6 +36,10 @@
 	F(read_op_read)                                                                            \
 	F(read_op_stat)                                                                            \
 	F(read_op_operate)                                                                         \
+	F(aio_create_completion2)                                                                  \
+	F(aio_get_return_value)                                                                    \
+	F(aio_read_op_operate)                                                                     \
+	F(aio_release)                                                                             \
 	F(stat)                                                                                    \
 	F(nobjects_list_open)                                                                      \
 	F(nobjects_list_next)                                                                      \

@@ -14,7 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OBJECT_MAX = 1 << 30 }; /* no larger one is taken in */
+enum {
+	OBJECT_MAX = 1 << 30, /* no larger one is taken in */
+	READING_MAX = 1 << 20 /* librados' thread has no time for the CRC of more */
+};
 
 struct rados_store {
 	struct object_store base;
@@ -52,44 +55,136 @@ static int judge(struct rados_store *store, const char *what, const struct file_
 
 /* ---- read ---- */
 
-/* Its size and its bytes, in one operation.  `out` has room for those that the id says. */
-static int read_once(struct rados_store *store, const struct file_id *id, int flags, uint8_t *out,
+/* A read operation: the object's size and its bytes. */
+struct content {
+	const struct file_id *id;
+	uint8_t *at; /* room for as many as the id says */
+	size_t len;
+	uint64_t size;
+	time_t changed;
+	int of_stat, of_read; /* results */
+};
+
+static rados_read_op_t read_op(struct content *content)
+{
+	rados_read_op_t op = rados_lib.create_read_op();
+
+	rados_lib.read_op_stat(op, &content->size, &content->changed, &content->of_stat);
+	if (content->id->size > 0) /* 0 would mean all of it */
+		rados_lib.read_op_read(op, 0, (size_t)content->id->size, (char *)content->at,
+			&content->len, &content->of_read);
+	return op;
+}
+
+/* The result of its parts, where it has itself succeeded. */
+static int result_of(const struct content *content, int result)
+{
+	if (result >= 0)
+		result = content->of_stat < 0 ? content->of_stat : content->of_read;
+	return result;
+}
+
+static int check_content(const struct content *content, struct err *err)
+{
+	const struct file_id *id = content->id;
+
+	if (content->size != id->size || content->len != id->size)
+		return err_set(err, ERR_CORRUPT,
+			"object %s has %" PRIu64 " bytes, its id says %" PRIu64, id->name,
+			content->size, id->size);
+	if (crc32_add(0, span_of(content->at, content->len)) != id->crc)
+		return err_set(err, ERR_CORRUPT, "the content of object %s does not match its id",
+			id->name);
+	return 0;
+}
+
+static int read_once(struct rados_store *store, const struct file_id *id, int flags, uint8_t *at,
 	int64_t deadline_ms, struct err *err)
 {
+	struct content content = { .id = id, .at = at };
 	char name[FILE_ID_TEXT_MAX + 1];
 	struct err failure = { 0 };
 	rados_read_op_t op;
-	size_t len = 0;
-	uint64_t size = 0;
-	time_t changed;
-	int result, of_stat = 0, of_read = 0;
+	int result;
 
 	if (turns_take(store->turns, deadline_ms, err) != 0)
 		return -1;
-	op = rados_lib.create_read_op();
-	rados_lib.read_op_stat(op, &size, &changed, &of_stat);
-	if (id->size > 0) /* 0 would mean all of it */
-		rados_lib.read_op_read(op, 0, (size_t)id->size, (char *)out, &len, &of_read);
+	op = read_op(&content);
 	result = rados_lib.read_op_operate(
 		op, rados_cluster_pool(store->cluster), name_of(id, name), flags);
 	rados_lib.release_read_op(op);
-	if (result >= 0)
-		result = of_stat < 0 ? of_stat : of_read;
-	result = judge(store, "reading", id, result, false, &failure);
+	result = judge(store, "reading", id, result_of(&content, result), false, &failure);
 	turns_end(store->turns, &failure);
-	if (result != 0) {
-		*err = failure;
-		return -1;
-	}
-	if (size != id->size || len != id->size)
-		return err_set(err, ERR_CORRUPT,
-			"object %s has %" PRIu64 " bytes, its id says %" PRIu64, name, size,
-			id->size);
-	if (crc32_add(0, span_of(out, len)) != id->crc)
-		return err_set(
-			err, ERR_CORRUPT, "the content of object %s does not match its id", name);
-	return 0;
+	if (result == 0)
+		return check_content(&content, err);
+	*err = failure;
+	return -1;
 }
+
+/* ---- read, without a thread ---- */
+
+struct reading {
+	struct rados_store *store;
+	struct engine_reading *outer;
+	struct content content;
+	rados_completion_t completion;
+	rados_read_op_t op;
+};
+
+/* In a thread of librados, which must not wait: what is not plainly right is left to a read
+ * that may. */
+static void on_read(rados_completion_t completion, void *context)
+{
+	struct reading *reading = context;
+	struct rados_store *store = reading->store;
+	struct engine_reading *outer = reading->outer;
+	int result = result_of(&reading->content, rados_lib.aio_get_return_value(completion));
+	struct err failure = { .code = rados_outcome(result, false) };
+
+	if (result < 0)
+		err_set(&failure, failure.code, "reading %s: the cluster says: %s", outer->id.name,
+			strerror(-result));
+	if (result >= 0 && check_content(&reading->content, NULL) == 0)
+		outer->out->len += (size_t)outer->id.size;
+	else
+		err_set(&outer->err, ERR_WOULD_BLOCK, "%s has to be read again", outer->id.name);
+	rados_lib.release_read_op(reading->op);
+	rados_lib.aio_release(completion);
+	free(reading);
+	outer->done(outer);
+	turns_end(store->turns, &failure); /* the last: rados_store's end waits for it */
+}
+
+static bool read_begin(struct object_store *base, struct engine_reading *outer)
+{
+	struct rados_store *store = (struct rados_store *)base;
+	const struct file_id *id = &outer->id;
+	struct err full = { ERR_BUSY, "librados takes nothing" };
+	char name[FILE_ID_TEXT_MAX + 1];
+	struct reading *reading;
+
+	if (id->size > READING_MAX || id->size > outer->out->limit - outer->out->len ||
+		turns_take(store->turns, 0, NULL) != 0)
+		return false;
+	reading = calloc(1, sizeof *reading);
+	assert(reading != NULL);
+	*reading = (struct reading){ .store = store, .outer = outer, .content.id = id };
+	reading->content.at = buf_reserve(outer->out, (size_t)id->size);
+	assert(reading->content.at != NULL);
+	reading->op = read_op(&reading->content);
+	if (rados_lib.aio_create_completion2(reading, on_read, &reading->completion) == 0) {
+		if (rados_lib.aio_read_op_operate(reading->op, rados_cluster_pool(store->cluster),
+			    reading->completion, name_of(id, name), 0) == 0)
+			return true;
+		rados_lib.aio_release(reading->completion);
+	}
+	rados_lib.release_read_op(reading->op);
+	free(reading);
+	turns_end(store->turns, &full);
+	return false;
+}
+
+/* ---- read, waiting ---- */
 
 static int stat_object(
 	struct rados_store *store, const struct file_id *id, int64_t deadline_ms, struct err *err);
@@ -335,6 +430,7 @@ static void close_store(struct object_store *base)
 {
 	struct rados_store *store = (struct rados_store *)base;
 
+	turns_drain(store->turns);
 	rados_cluster_close(store->cluster);
 	turns_free(store->turns);
 	free(store);
@@ -344,6 +440,7 @@ static const struct object_store_ops ops = {
 	.deadline = deadline,
 	.put = put,
 	.get = get,
+	.read = read_begin,
 	.stat = stat,
 	.remove = remove_picture,
 	.walk = walk,

@@ -99,6 +99,14 @@ void turns_end(struct turns *turns, const struct err *err)
 	pthread_mutex_unlock(&turns->mutex);
 }
 
+void turns_drain(struct turns *turns)
+{
+	pthread_mutex_lock(&turns->mutex);
+	while (turns->taken > 0)
+		pthread_cond_wait(&turns->ended, &turns->mutex);
+	pthread_mutex_unlock(&turns->mutex);
+}
+
 int turns_health(struct turns *turns, struct err *err)
 {
 	int result = 0;

@@ -22,5 +22,8 @@ int turns_take(struct turns *turns, int64_t deadline_ms, struct err *err);
  * enough of that in a row the service is left alone. */
 void turns_end(struct turns *turns, const struct err *err);
 
+/* Wait until nobody has a turn. */
+void turns_drain(struct turns *turns);
+
 /* Would a call pass?  Returns -1 with why not: the breaker is open. */
 int turns_health(struct turns *turns, struct err *err);

@@ -2,7 +2,8 @@
  *
  * The whole file is read and checked against its CRC, also for a range: wrong bytes are
  * not served in parts either.  What the page cache has is read by the loop itself; what
- * must come from a disk, and what is long, by a thread that may wait. */
+ * must come from a disk, and what is long, by a thread that may wait.  An engine on another
+ * machine is asked without a thread if it can be. */
 #include "programs/storage_server/storage_inside.h"
 #include "programs/storage_server/storage_server.h"
 
@@ -23,6 +24,7 @@ struct download {
 	uint64_t from, len;
 	struct storage_found found; /* of what may lie in names.db */
 	struct buf content;
+	struct engine_reading reading;
 	struct err err;
 };
 
@@ -60,6 +62,37 @@ static void worked(void *context)
 	finish(context);
 }
 
+static void was_read(void *context)
+{
+	struct download *download = context;
+
+	if (download->reading.err.code == ERR_WOULD_BLOCK) {
+		net_loop_work(download->storage->loop, work, worked, download);
+		return;
+	}
+	download->err = download->reading.err;
+	finish(download);
+}
+
+static void reading_done(struct engine_reading *reading)
+{
+	struct download *download = reading->context;
+
+	net_loop_call(download->storage->loop, was_read, download);
+}
+
+static bool read_without_thread(struct download *download)
+{
+	download->err = (struct err){ 0 };
+	download->reading = (struct engine_reading){
+		.id = download->id,
+		.out = &download->content,
+		.done = reading_done,
+		.context = download,
+	};
+	return engine_read(download->storage->engine, &download->reading);
+}
+
 static void begin(void *context, struct net_request *request)
 {
 	struct download *download = context;
@@ -71,6 +104,8 @@ static void begin(void *context, struct net_request *request)
 			finish(download);
 			return;
 		}
+		if (read_without_thread(download))
+			return;
 	}
 	net_loop_work(download->storage->loop, work, worked, download);
 }

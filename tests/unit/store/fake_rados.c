@@ -296,6 +296,45 @@ CEPH_RADOS_API int rados_read_op_operate(
 	return carry_out(FAKE_READ, flags, do_read, op);
 }
 
+struct completion {
+	void (*done)(rados_completion_t completion, void *context);
+	void *context;
+	int result;
+};
+
+CEPH_RADOS_API int rados_aio_create_completion2(
+	void *cb_arg, rados_callback_t cb_complete, rados_completion_t *pc)
+{
+	struct completion *completion = calloc(1, sizeof *completion);
+
+	assert(completion != NULL);
+	completion->done = cb_complete;
+	completion->context = cb_arg;
+	*pc = completion;
+	return 0;
+}
+
+CEPH_RADOS_API int rados_aio_get_return_value(rados_completion_t c)
+{
+	return ((struct completion *)c)->result;
+}
+
+CEPH_RADOS_API void rados_aio_release(rados_completion_t c)
+{
+	free(c);
+}
+
+/* It is done when this returns. */
+CEPH_RADOS_API int rados_aio_read_op_operate(rados_read_op_t op, rados_ioctx_t io,
+	rados_completion_t completion, const char *oid, int flags)
+{
+	struct completion *own = completion;
+
+	own->result = rados_read_op_operate(op, io, oid, flags);
+	own->done(completion, own->context);
+	return 0;
+}
+
 struct stat_of {
 	const char *name;
 	uint64_t *size;

@@ -197,6 +197,59 @@ TEST(a_buffer_that_is_too_small_gets_nothing)
 	kit_close(&kit);
 }
 
+struct reading {
+	struct engine_reading base;
+	pthread_mutex_t mutex;
+	pthread_cond_t wake;
+	bool done;
+};
+
+static void note_read(struct engine_reading *base)
+{
+	struct reading *reading = base->context;
+
+	pthread_mutex_lock(&reading->mutex);
+	reading->done = true;
+	pthread_cond_signal(&reading->wake);
+	pthread_mutex_unlock(&reading->mutex);
+}
+
+TEST(reads_without_waiting_or_says_that_it_cannot)
+{
+	static const size_t lens[] = { 0, 1, 5000, 1 << 20 };
+	struct kit kit;
+
+	open_kit(&kit, 1);
+	for (size_t i = 0; i < sizeof lens / sizeof lens[0]; i++) {
+		struct reading reading = {
+			.mutex = PTHREAD_MUTEX_INITIALIZER,
+			.wake = PTHREAD_COND_INITIALIZER,
+		};
+		uint8_t *bytes = kit_bytes(lens[i], 7);
+		struct buf buf;
+
+		buf_init(&buf, lens[i]);
+		reading.base = (struct engine_reading){
+			.id = kit_put(&kit, lens[i], 7),
+			.out = &buf,
+			.done = note_read,
+			.context = &reading,
+		};
+		if (engine_read(kit.engine, &reading.base)) {
+			pthread_mutex_lock(&reading.mutex);
+			while (!reading.done)
+				pthread_cond_wait(&reading.wake, &reading.mutex);
+			pthread_mutex_unlock(&reading.mutex);
+			assert_int_equal(reading.base.err.code, ERR_NONE);
+			assert_int_equal(buf.len, lens[i]);
+			assert_memory_equal(buf.data, bytes, lens[i]);
+		}
+		buf_fini(&buf);
+		free(bytes);
+	}
+	kit_close(&kit);
+}
+
 TEST(spreads_pictures_over_its_store_paths_or_takes_the_one_named)
 {
 	struct engine_put put = { .content = SPAN("x"), .crc = crc32_add(0, SPAN("x")) };

@@ -174,6 +174,48 @@ TEST(wrong_bytes_are_read_once_more_from_any_copy_before_they_are_called_corrupt
 	kit_close(&kit);
 }
 
+static void note_reading(struct engine_reading *reading)
+{
+	++*(int *)reading->context;
+}
+
+TEST(a_reading_that_does_not_go_well_is_left_to_a_get)
+{
+	struct engine_reading reading = { .done = note_reading };
+	struct file_id id;
+	struct kit kit;
+	int done = 0;
+	struct buf buf;
+
+	start(&kit);
+	id = kit_put(&kit, 5000, 1);
+	buf_init(&buf, 5000);
+	reading.id = id;
+	reading.out = &buf;
+	reading.context = &done;
+	fake_rados_fail(FAKE_READ, -ETIMEDOUT, false, 1);
+	assert_true(engine_read(kit.engine, &reading));
+	assert_int_equal(reading.err.code, ERR_WOULD_BLOCK);
+	for (int how = FAKE_WRONG; how <= FAKE_LONGER; how++) {
+		fake_rados_spoil((enum fake_rados_spoil)how, 1);
+		assert_true(engine_read(kit.engine, &reading));
+		assert_int_equal(reading.err.code, ERR_WOULD_BLOCK);
+		assert_int_equal(buf.len, 0);
+	}
+	assert_true(engine_read(kit.engine, &reading));
+	assert_int_equal(reading.err.code, ERR_NONE);
+	assert_int_equal(buf.len, 5000);
+	assert_int_equal(done, 5);
+	assert_false(engine_read(kit.engine, &reading)); /* the buffer has no room left */
+	buf_clear(&buf);
+	fake_rados_fail(FAKE_READ, -ETIMEDOUT, false, 1000);
+	for (int i = 0; i < BREAKER_FAILURES; i++)
+		assert_true(engine_read(kit.engine, &reading));
+	assert_false(engine_read(kit.engine, &reading)); /* it is left alone */
+	buf_fini(&buf);
+	kit_close(&kit);
+}
+
 TEST(a_cluster_that_does_not_answer_is_no_missing_picture)
 {
 	struct engine_stat stat;
