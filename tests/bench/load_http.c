@@ -1,6 +1,7 @@
-/* load_http - GETs a list of URLs over kept connections and checks the answers.
+/* load_http - GETs a list of URLs over kept connections and checks the answers; or, with
+ * -f, downloads them over the FastDFS protocol.
  *
- *     load_http -a HOST:PORT -c CONNECTIONS [-t MS] [-k EVERY] LIST
+ *     load_http -a HOST:PORT -c CONNECTIONS [-t MS] [-k EVERY] [-f] LIST
  *
  * A line of LIST is "PATH LENGTH CRC32": what to ask for and what must come.  Without
  * -t the list is gone through once; with it, again and again for so many milliseconds.
@@ -10,6 +11,7 @@
  * Prints the report of load.h.  Exit status 1 if an answer was wrong. */
 #include "load.h"
 
+#include "core/buf.h"
 #include "core/clock.h"
 #include "core/crc32.h"
 
@@ -28,6 +30,9 @@ enum {
 	SILENCE_MS = 10000, /* a server that answers nobody for so long is stuck */
 	CONNECTIONS_MAX = 1024,
 	WRONG_SHOWN = 3,
+	FDFS_HEAD = 10,
+	FDFS_GROUP = 16,
+	FDFS_DOWNLOAD = 14,
 };
 
 struct url {
@@ -51,6 +56,7 @@ static const char *address;
 static struct url *urls;
 static size_t url_count, next_url, check_every = 64;
 static int64_t deadline_us; /* 0: once through the list */
+static bool over_fdfs;
 static struct load_times times;
 static size_t asked, wrong, checked;
 static uint64_t bytes;
@@ -94,11 +100,32 @@ static void complain(struct conn *conn, const char *what)
 	conn->bad = true;
 }
 
+static size_t fdfs_request(const char *path, char out[768])
+{
+	const char *name = strchr(path + 1, '/');
+	uint8_t *to = (uint8_t *)out;
+
+	if (name == NULL || name - path - 1 > FDFS_GROUP || strlen(name) > 256)
+		load_die("%s is no id", path);
+	memset(out, 0, FDFS_HEAD + 16 + FDFS_GROUP); /* from the start to the end of it */
+	store_be64(to, 16 + FDFS_GROUP + strlen(name + 1));
+	to[8] = FDFS_DOWNLOAD;
+	memcpy(out + FDFS_HEAD + 16, path + 1, (size_t)(name - path - 1));
+	memcpy(out + FDFS_HEAD + 16 + FDFS_GROUP, name + 1, strlen(name + 1));
+	return FDFS_HEAD + 16 + FDFS_GROUP + strlen(name + 1);
+}
+
+static size_t http_request(const char *path, char out[768])
+{
+	return (size_t)snprintf(
+		out, 768, "GET %s HTTP/1.1\r\nHost: pictures.example\r\n\r\n", path);
+}
+
 /* Ask for the next URL; false if there is none left. */
 static bool ask(struct conn *conn)
 {
 	char request[768];
-	int len;
+	size_t len;
 
 	conn->start_us = clock_mono_us();
 	if (deadline_us != 0 ? conn->start_us >= deadline_us : next_url == url_count) {
@@ -110,9 +137,9 @@ static bool ask(struct conn *conn)
 	conn->head_len = 0;
 	conn->in_body = conn->bad = false;
 	conn->crc = 0;
-	len = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: pictures.example\r\n\r\n",
-		conn->url->path);
-	if (send(conn->fd, request, (size_t)len, MSG_NOSIGNAL) != len)
+	len = over_fdfs ? fdfs_request(conn->url->path, request)
+			: http_request(conn->url->path, request);
+	if (send(conn->fd, request, len, MSG_NOSIGNAL) != (ssize_t)len)
 		load_die("%s takes no request: %s", address, strerror(errno));
 	return true;
 }
@@ -136,6 +163,39 @@ static void read_head(struct conn *conn, char *end)
 	if (conn->left != conn->url->len)
 		complain(conn, "the length is wrong");
 	conn->in_body = true;
+}
+
+static void read_fdfs_head(struct conn *conn)
+{
+	const uint8_t *head = (const uint8_t *)conn->head;
+
+	if (head[9] != 0)
+		complain(conn, "the status is not 0");
+	conn->left = load_be64(head);
+	if (conn->left != conn->url->len)
+		complain(conn, "the length is wrong");
+	conn->in_body = true;
+}
+
+/* The bytes of the body that came with the header; NULL if that is not complete yet. */
+static const char *end_head(struct conn *conn)
+{
+	char *end;
+
+	conn->head[conn->head_len] = '\0';
+	if (over_fdfs) {
+		if (conn->head_len < FDFS_HEAD)
+			return NULL;
+		read_fdfs_head(conn);
+		return conn->head + FDFS_HEAD;
+	}
+	end = strstr(conn->head, "\r\n\r\n");
+	if (end == NULL && conn->head_len == HEAD_MAX)
+		load_die("%s%s: an endless header", address, conn->url->path);
+	if (end == NULL)
+		return NULL;
+	read_head(conn, end);
+	return end + 4;
 }
 
 static void take_body(struct conn *conn, const char *data, size_t len)
@@ -169,7 +229,7 @@ static bool on_readable(struct conn *conn)
 		char *to = conn->in_body ? piece : conn->head + conn->head_len;
 		int flags = conn->in_body && !conn->check ? MSG_TRUNC : 0;
 		ssize_t got = recv(conn->fd, to, want, flags);
-		char *end;
+		const char *body;
 
 		if (got < 0 && (errno == EAGAIN || errno == EINTR))
 			return true;
@@ -180,15 +240,10 @@ static bool on_readable(struct conn *conn)
 			take_body(conn, piece, (size_t)got);
 		} else {
 			conn->head_len += (size_t)got;
-			conn->head[conn->head_len] = '\0';
-			end = strstr(conn->head, "\r\n\r\n");
-			if (end == NULL && conn->head_len == HEAD_MAX)
-				load_die("%s%s: an endless header", address, conn->url->path);
-			if (end == NULL)
+			body = end_head(conn);
+			if (body == NULL)
 				continue;
-			read_head(conn, end);
-			end += 4;
-			take_body(conn, end, conn->head_len - (size_t)(end - conn->head));
+			take_body(conn, body, conn->head_len - (size_t)(body - conn->head));
 		}
 		if (conn->left == 0)
 			return finish(conn);
@@ -228,7 +283,7 @@ int main(int argc, char **argv)
 	long duration_ms = 0;
 	struct conn *conns;
 
-	for (int opt; (opt = getopt(argc, argv, "a:c:t:k:")) != -1;)
+	for (int opt; (opt = getopt(argc, argv, "a:c:t:k:f")) != -1;)
 		if (opt == 'a')
 			address = optarg;
 		else if (opt == 'c')
@@ -237,10 +292,13 @@ int main(int argc, char **argv)
 			duration_ms = load_number(optarg, 1, 600 * 1000);
 		else if (opt == 'k')
 			check_every = (size_t)load_number(optarg, 0, 1000000);
+		else if (opt == 'f')
+			over_fdfs = true;
 		else
 			return 2;
 	if (address == NULL || optind != argc - 1)
-		load_die("usage: load_http -a HOST:PORT -c CONNECTIONS [-t MS] [-k EVERY] LIST");
+		load_die("usage: load_http -a HOST:PORT -c CONNECTIONS [-t MS] [-k EVERY] [-f] "
+			 "LIST");
 	read_list(argv[optind]);
 	conns = calloc(count, sizeof *conns);
 	if (conns == NULL)

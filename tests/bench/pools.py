@@ -20,7 +20,7 @@ id = 1
 rados_conf = {conf}
 rados_keyring = {keyring}
 rados_pool = {pool}
-journal = {home}/journal
+journal = {journal}
 """
 
 
@@ -44,7 +44,7 @@ def compare_one(bench, cluster, storages, size, count, in_flight, folder):
         return ["load_fdfs", "-a", place, "-c", in_flight, "-n", count, "-f", number * count, *more, content]
 
     def get(_number):
-        return ["load_http", "-a", f"127.0.0.1:{storages.http_ports[GROUP]}", "-c", in_flight, listed]
+        return ["load_http", "-f", "-a", place, "-c", in_flight, listed]
 
     def bare(kind):
         def arguments(number):
@@ -73,7 +73,9 @@ def rados(bench):
     with ceph.Ceph() as cluster:
         rig.prefer([daemon.pid for daemon in cluster.daemons.values()])
         storages = ours.Storages(bench.build, home, {GROUP: "rados"}, STORAGE.format(
-            conf=cluster.conf, keyring=cluster.keyring, pool=ceph.POOL, home=home))
+            conf=cluster.conf, keyring=cluster.keyring, pool=ceph.POOL,
+            # Elsewhere a storage does not wait for the disk of an OSD either.
+            journal=bench.folder("journal", "tmpfs")))
         try:
             storages.start_tracker()
             storages.start(GROUP)
