@@ -13,6 +13,7 @@ import pictures
 import s3_double
 import web
 from installation import PICSTORE, Installation, user_options
+from test_backup import backup, fsck_of_the_copy, run
 from wait import until
 
 PART = "storage_server-g01"
@@ -183,6 +184,61 @@ def test_every_way_of_reading_knows_them(store):
         for port in (store.varnish, store.lighttpd, store.http["g01"]):
             assert web.get(port, "/" + one).status == 410, port
     assert slave not in listed(store)
+
+
+# -- backups
+
+def test_a_backup_knows_what_is_cold(double, installations, tmp_path_factory):
+    """`test_backup` has the rest."""
+    folder = tmp_path_factory.mktemp("backup")
+    for path in (folder, *list(folder.parents)[:3]):
+        path.chmod(0o755)
+    if user_options():
+        shutil.chown(folder, user_options()[1])
+    source = installations(settings(double, s3_prefix="backed-up"))
+    give_secrets(source)
+    source.start("--no-self-test")
+    kept = {put(source, content): content for content in some(30, seed=6)}
+    backup(source, folder)
+    move(source, "s3")
+    until(lambda: status(source)["state"] == "settled", "it is there")
+    kept |= {put(source, content): content for content in some(5, seed=7)}
+    until(lambda: sum(key.startswith("backed-up/") for key in double.objects) == 35, "they follow")
+    gone = list(kept)[::7]
+    for file_id in gone:
+        delete(source, file_id)
+        kept.pop(file_id)
+    backup(source, folder)
+    backup(source, folder)
+    for content in kept.values():
+        assert not any(content in volume.read_bytes() for volume in folder.rglob("*.vol")), "no bytes"
+    copy = fsck_of_the_copy(source, folder)
+    assert copy.returncode == 0, copy.stdout
+    assert f"{len(kept)} of them with their bytes in the cold store" in copy.stdout
+    source.stop()
+    shutil.rmtree(source.home / "data")
+
+    one = installations()
+    one.conf.parent.mkdir(parents=True)
+    one.conf.write_text((folder / "etc/picstore.conf").read_text().replace(str(source.home), str(one.home)))
+    if user_options():
+        for path in (one.home, one.conf.parent, one.conf):
+            shutil.chown(path, user_options()[1])
+    run(one, "restore", folder)
+    for name in ("s3_access_key", "s3_secret_key"):
+        shutil.copy2(source.home / "secret" / name, one.home / "secret")
+        if user_options():
+            shutil.chown(one.home / "secret" / name, user_options()[1])
+    one.start("--no-self-test")
+    for file_id, content in kept.items():
+        assert read(one, file_id) == content
+    for file_id in gone:
+        assert web.get(one.lighttpd, "/" + file_id).status == 410
+    assert move(one, "volume")["moved"] == len(kept)
+    for file_id, content in kept.items():
+        assert read(one, file_id) == content
+        delete(one, file_id)
+    double.objects = {key: value for key, value in double.objects.items() if not key.startswith("backed-up/")}
 
 
 # -- everything, while everything goes on
