@@ -43,6 +43,7 @@ enum {
 	FILE_ID_TRUNK_NAME_LEN = 60, /* of a trunk file */
 	FILE_ID_NAME_MAX = 127,      /* of any file, slaves included */
 	FILE_ID_TEXT_MAX = FILE_ID_GROUP_MAX + 1 + FILE_ID_NAME_MAX,
+	FILE_ID_PATHS = 256,     /* store paths, M00 to MFF */
 	FILE_ID_SPOT_UNIT = 512, /* bytes per unit of `random` in our own ids */
 };
 

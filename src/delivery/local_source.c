@@ -189,7 +189,7 @@ struct local_source *local_source_beside(const struct settings *settings,
 		if (from != own && (from->engine != STORAGE_ENGINE_VOLUME || !settings->local_read))
 			continue;
 		storage->settings = from;
-		storage->path_count = settings_are_shared(from) ? 1 : from->store_path.count;
+		storage->path_count = settings_are_shared(from) ? FILE_ID_PATHS : from->store_path.count;
 		storage->group = from->group[0] != '\0' ? from->group : from->name;
 		find_source(from, storage->source);
 		pthread_mutex_init(&storage->opening, NULL);

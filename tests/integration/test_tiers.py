@@ -241,6 +241,55 @@ def test_a_backup_knows_what_is_cold(double, installations, tmp_path_factory):
     double.objects = {key: value for key, value in double.objects.items() if not key.startswith("backed-up/")}
 
 
+# -- and without the disks
+
+def test_a_group_that_has_moved_is_one_in_a_bucket(double, installations, tmp_path):
+    """Store path M01 too, which a bucket does not have."""
+    second = tmp_path / "m01"
+    second.mkdir()
+    for path in (second, *list(second.parents)[:3]):
+        path.chmod(0o755)
+    if user_options():
+        shutil.chown(second, user_options()[1])
+    one = installations(settings(double, s3_prefix="leaving", id=7, store_path=f"../data/g01, {second}"))
+    give_secrets(one)
+    one.start("--no-self-test")
+    kept = {put(one, content): content for content in some(20, seed=8)}
+    assert {file_id.split("/")[1] for file_id in kept} == {"M00", "M01"}
+    gone = list(kept)[:3]
+    move(one, "s3")
+    with storage(one) as client:
+        for file_id in gone:
+            client.delete(file_id)
+            kept.pop(file_id)
+    one.configure({("storage g01", "mode"): "draining"})
+    one.control(PART, "-h")
+    until(lambda: "draining" in one.log(PART), "it takes no more uploads")
+    done = move(one, "s3")
+    assert (done["state"], done["failed"], done["looked"]) == ("settled", 0, len(kept))
+    assert {key for key in double.objects if key.startswith("leaving/")} == {"leaving/" + file_id for file_id in kept}
+    one.stop()
+    one.configure({("storage g01", key): value for key, value in {
+        "engine": "s3", "cold_engine": "none", "store_path": "", "mode": "read-write",
+        "journal": "../data/journal"}.items()})
+    shutil.rmtree(one.home / "data/g01")
+    shutil.rmtree(second)
+    one.launch_as_configured()
+    for file_id, content in kept.items():
+        assert read(one, file_id) == content
+        for port in (one.varnish, one.http["g01"]):
+            answer = web.get(port, "/" + file_id)
+            assert (answer.status, answer.body) == (200, content)
+    for file_id in gone:
+        assert web.get(one.lighttpd, "/" + file_id).status == 404, "it keeps no tombstones"
+    assert sorted(listed(one)) == sorted(kept)
+    new = put(one, b"goes there at once")
+    assert double.objects["leaving/" + new] == b"goes there at once"
+    for file_id in (*kept, new):
+        delete(one, file_id)
+    assert not any(key.startswith("leaving/") for key in double.objects)
+
+
 # -- everything, while everything goes on
 
 class Traffic:

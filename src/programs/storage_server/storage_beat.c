@@ -50,7 +50,7 @@ bool storage_fill_beat(void *context, struct fdfs_beat *beat)
 	bool well = engine_health(storage->engine, NULL) == 0;
 	struct engine_space space;
 	struct err err;
-	size_t count = storage->limits.path_count;
+	size_t count = storage->limits.no_names ? 1 : storage->limits.path_count;
 
 	*beat = (struct fdfs_beat){
 		.state = FDFS_STATE_ACTIVE,

@@ -98,7 +98,7 @@ void storage_engine_close(struct storage *storage)
 {
 	engine_close(storage->engine);
 	aliases_close(storage->aliases);
-	for (size_t i = 0; i < storage->limits.path_count; i++)
+	for (size_t i = 0; !storage->limits.no_names && i < storage->limits.path_count; i++)
 		names_close(storage->names[i]);
 }
 

@@ -279,8 +279,9 @@ int storage_open(struct service_context *context, struct err *err)
 		.max_file_size = (uint64_t)storage->own->max_file_size,
 	};
 	if (settings_are_shared(storage->own)) {
-		storage->limits.path_count = 1; /* M00, which is no folder */
 		storage->limits.no_names = storage->own->names_postgres[0] == '\0';
+		/* It makes M00 alone, which is no folder; pictures may have been moved there. */
+		storage->limits.path_count = storage->limits.no_names ? FILE_ID_PATHS : 1;
 	}
 	storage->ip_width = (enum fdfs_ip_width)settings->ip_width;
 	storage->mode = (enum storage_mode)storage->own->mode;
