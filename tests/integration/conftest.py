@@ -5,7 +5,10 @@ import pytest
 
 import ceph as ceph_cluster
 import injected_calls
+from frames import BackEnd
 from installation import Installation
+from proxy import Proxy
+from service import Service
 
 
 # By marker: whether what a test needs is there, and what that is.
@@ -51,6 +54,40 @@ def installations():
 def own(installations):
     """A running one for this test alone, whose parts may be ill-treated."""
     return installations().start("--no-self-test")
+
+
+@pytest.fixture
+def services():
+    """services(program, settings) makes a daemon of services by itself."""
+    made = []
+
+    def make(*args):
+        made.append(Service(*args))
+        return made[-1]
+    yield make
+    for service in made:
+        service.remove()
+
+
+@pytest.fixture
+def proxies():
+    """proxies.back_end(...), proxies.proxy(pools, ...): gone after the test."""
+    made = []
+
+    class Make:
+        @staticmethod
+        def back_end(*args, **more):
+            made.append(BackEnd(*args, **more).stop)
+            return made[-1].__self__
+
+        @staticmethod
+        def proxy(pools, settings=None, services=None):
+            one = Proxy(pools, settings, services)
+            made.append(one.remove)
+            return one.start()
+    yield Make
+    for remove in reversed(made):
+        remove()
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 
-from frames import Client
+from frames import Client, package
 from installation import BUILD
 from wait import until
 
@@ -22,6 +23,43 @@ def free_port():
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return sock.getsockname()[1]
+
+
+def silent(*_):
+    """Takes a request and never answers."""
+
+
+def ask_many(client, cmd, count, first=0):
+    """Send them all, then read all replies, in whatever order: {seq: (ret, body)}."""
+    sent = b"".join(package(cmd, b"body %d" % seq, seq * 3, seq)
+                    for seq in range(first, first + count))
+    threading.Thread(target=client.sock.sendall, args=(sent,), daemon=True).start()
+    replies = {}
+    for _ in range(count):
+        got, user, seq, ret, body = client.read()
+        assert got == cmd and user == seq * 3 and seq not in replies
+        replies[seq] = ret, body
+    assert set(replies) == set(range(first, first + count))
+    return replies
+
+
+def forward(path, port):
+    """A unix socket whose connections go to `port`."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(8)
+
+    def copy(a, b):
+        try:
+            while data := a.recv(65536):
+                b.sendall(data)
+        except OSError:
+            pass
+    while True:
+        one, _ = listener.accept()
+        two = socket.create_connection(("127.0.0.1", port))
+        threading.Thread(target=copy, args=(one, two), daemon=True).start()
+        threading.Thread(target=copy, args=(two, one), daemon=True).start()
 
 
 class Proxy:

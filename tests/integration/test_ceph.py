@@ -1,6 +1,5 @@
 """A group in a real Ceph cluster: by librados, and by S3 through a radosgw."""
 import contextlib
-import os
 import subprocess
 import time
 

@@ -1,5 +1,4 @@
 """test_metadata.py - metadata_dbsvr on both databases, and photos beside their pictures."""
-import os
 import random
 import shutil
 import struct
@@ -14,7 +13,7 @@ import pictures
 import postgres
 import web
 from photos import Photos
-from service import Picstore, PicstoreError, Service, refusal
+from service import Picstore, PicstoreError, refusal
 from wait import until
 
 FOLDER = "[metadata_dbsvr]\nfolder = {scratch}/photos\n"
@@ -44,20 +43,8 @@ def database(request):
     return f"[metadata_dbsvr]\npostgres = {server.conninfo}\n"
 
 
-@pytest.fixture
-def services():
-    made = []
-
-    def make(settings):
-        made.append(Service("metadata_dbsvr", settings))
-        return made[-1]
-    yield make
-    for one in made:
-        one.remove()
-
-
 def test_photos_and_albums(services, database):
-    service = services(database).start()
+    service = services("metadata_dbsvr", database).start()
     with service.client() as client:
         photos = Photos(client)
         assert photos.put(uid=7, name="größer.jpg", state=p.STORED, url=url(1), length=10,
@@ -86,7 +73,7 @@ def test_photos_and_albums(services, database):
 
 
 def test_pages_hold_all_once(services, database):
-    service = services(database).start()
+    service = services("metadata_dbsvr", database).start()
     with service.client() as client:
         photos = Photos(client)
         for i in range(25):
@@ -103,7 +90,7 @@ def test_pages_hold_all_once(services, database):
 
 
 def test_refusals(services, database):
-    service = services(database).start()
+    service = services("metadata_dbsvr", database).start()
     with service.client() as client:
         photos = Photos(client)
         photos.put(uid=7, state=p.STORED, url=url(1))
@@ -127,7 +114,7 @@ def test_refusals(services, database):
 def test_hostile_packages(services, database):
     """Bodies cut short, drawn out and with bytes changed: answered with a code of the list,
     and what was stored before is as it was."""
-    service = services(database + "[services]\nmax_package = 4K\n").start()
+    service = services("metadata_dbsvr", database + "[services]\nmax_package = 4K\n").start()
     query = struct.pack("<IIQHHH", 7, 1, 0, 10, 0, 0) + p.text("a")
     good = {p.PUT: p.photo(name="a' OR 1; --", uid=8, url=url(2), state=p.STORED),
             p.GET: struct.pack("<Q", 1), p.GET_URL: p.text(url(1)),
@@ -160,7 +147,7 @@ def test_hostile_packages(services, database):
 
 
 def test_what_was_answered_survives_kill(services, database):
-    service = services(database).start()
+    service = services("metadata_dbsvr", database).start()
     answered, stop = [], threading.Event()
 
     def put(worker):
@@ -191,7 +178,7 @@ def test_what_was_answered_survives_kill(services, database):
 
 def test_a_database_server_that_comes_back(services, server):
     server.sql("DROP TABLE IF EXISTS photo, album, picstore_version")
-    service = services(f"[metadata_dbsvr]\npostgres = {server.conninfo}\n").start()
+    service = services("metadata_dbsvr", f"[metadata_dbsvr]\npostgres = {server.conninfo}\n").start()
     with service.client() as client:
         photos = Photos(client)
         photos.put(uid=7, state=p.STORED, url=url(1))
@@ -258,7 +245,7 @@ def test_unfinished_uploads_are_settled(installations):
 def test_many_that_cannot_be_settled_do_not_hold_up_others(own, services):
     """Of a store that is not all here, what is not found stays pending."""
     picture = pictures.drawn(seed=79)
-    service = services(FOLDER + "pending = 1s\n" + f"""
+    service = services("metadata_dbsvr", FOLDER + "pending = 1s\n" + f"""
 [fdfs]
 tracker_server = 127.0.0.1:{own.tracker}
 [storage g01]

@@ -6,7 +6,6 @@ import random
 import signal
 import struct
 import subprocess
-import time
 import zlib
 
 import pytest

@@ -14,7 +14,7 @@ import pytest
 import pictures
 import web
 from installation import SAMPLE
-from service import Picstore, PicstoreError, Service, free_port, refusal
+from service import Picstore, PicstoreError, free_port, refusal
 from wait import until
 
 FOLDER = "[sess_check_svr]\nfolder = {scratch}/counts\n"
@@ -62,21 +62,9 @@ def store(request, tmp_path):
     redis.kill()
 
 
-@pytest.fixture
-def services():
-    made = []
-
-    def make(settings=FOLDER):
-        made.append(Service("sess_check_svr", settings))
-        return made[-1]
-    yield make
-    for one in made:
-        one.remove()
-
-
 def test_a_key_may_be_used_thirty_times_even_across_a_restart(services, store):
     settings, redis = store
-    service = services(settings).start()
+    service = services("sess_check_svr", settings).start()
     for key in (service.token("--jwt"), service.token("--des")):
         with service.client() as client:
             assert client.session_look(key) == (0, 30)
@@ -100,7 +88,7 @@ def test_a_key_may_be_used_thirty_times_even_across_a_restart(services, store):
 
 
 def test_racing_connections_share_one_count(services, store):
-    service = services(store[0]).start()
+    service = services("sess_check_svr", store[0]).start()
     key = service.token()
     passed, refused = [], []
 
@@ -122,7 +110,7 @@ def test_racing_connections_share_one_count(services, store):
 
 def test_a_key_is_not_counted_anew_in_its_last_second(services, store):
     """A use that was found good in that second may be counted in the next."""
-    service = services(store[0]).start()
+    service = services("sess_check_svr", store[0]).start()
     key = service.token("--expires", "2s").encode()
     ends = time.time() + 2
     body = struct.pack("<HH", 0, len(key)) + key
@@ -144,7 +132,7 @@ def test_a_key_is_not_counted_anew_in_its_last_second(services, store):
 
 
 def test_no_use_is_forgotten_when_it_is_killed_under_load(services):
-    service = services(FOLDER + "checks = 1000000\n").start()
+    service = services("sess_check_svr", FOLDER + "checks = 1000000\n").start()
     key = service.token()
     acknowledged = []
 
@@ -170,7 +158,7 @@ def test_no_use_is_forgotten_when_it_is_killed_under_load(services):
 
 
 def test_nothing_passes_on_a_full_disk(services):
-    service = services(FOLDER + "verify = no\n").start(most_file_bytes=200_000)
+    service = services("sess_check_svr", FOLDER + "verify = no\n").start(most_file_bytes=200_000)
     codes, passed = set(), 0
     with service.client() as client:
         for number in range(3000):
@@ -188,7 +176,7 @@ def test_nothing_passes_on_a_full_disk(services):
 
 
 def test_two_instances_share_one_database(services):
-    one, other = services().start(), services()
+    one, other = services("sess_check_svr", FOLDER).start(), services("sess_check_svr", FOLDER)
     other.configure(FOLDER.replace("{scratch}", str(one.scratch)))
     other.start()
     key = one.token()
@@ -200,7 +188,7 @@ def test_two_instances_share_one_database(services):
 
 
 def test_keys_that_are_not_good_are_refused_and_not_counted(services):
-    service, other = services().start(), services()
+    service, other = services("sess_check_svr", FOLDER).start(), services("sess_check_svr", FOLDER)
     (other.scratch / "secret/jwt").write_text("another secret of forty characters, too")
     with service.client() as client:
         assert refusal(client.session_use, "") == NO_KEY
@@ -213,7 +201,7 @@ def test_keys_that_are_not_good_are_refused_and_not_counted(services):
 
 
 def test_whatever_is_sent_is_counted_when_keys_are_not_verified(services):
-    service = services(FOLDER + "verify = no\nchecks = 2\n").start()
+    service = services("sess_check_svr", FOLDER + "verify = no\nchecks = 2\n").start()
     with service.client() as client:
         assert client.session_use("a session of somebody else's") == (1, 1)
         assert client.session_use("a session of somebody else's") == (2, 0)
@@ -222,14 +210,14 @@ def test_whatever_is_sent_is_counted_when_keys_are_not_verified(services):
 
 @pytest.mark.parametrize("limit", ["0", "-1", "1000001", "x"])
 def test_a_limit_that_is_none_is_refused(services, limit):
-    service = services(FOLDER + f"checks = {limit}\n")
+    service = services("sess_check_svr", FOLDER + f"checks = {limit}\n")
     done = subprocess.run([service.program, "-c", service.conf, "--port", str(service.port)],
                           check=False, capture_output=True, text=True, timeout=30)
     assert done.returncode != 0 and "checks" in done.stderr
 
 
 def test_no_key_is_stored(services):
-    service = services().start()
+    service = services("sess_check_svr", FOLDER).start()
     key = service.token()
     with service.client() as client:
         client.session_use(key)
@@ -246,7 +234,7 @@ def test_redis_gone_and_back(services, tmp_path):
         pytest.skip("no redis-server")
     redis = Redis(tmp_path)
     redis.start()
-    service = services(FOLDER + f"redis = 127.0.0.1:{redis.port}\nredis_timeout = 500ms\n").start()
+    service = services("sess_check_svr", FOLDER + f"redis = 127.0.0.1:{redis.port}\nredis_timeout = 500ms\n").start()
     key = service.token()
     with service.client() as client:
         assert client.session_use(key) == (1, 29)
@@ -258,7 +246,7 @@ def test_redis_gone_and_back(services, tmp_path):
 
 
 def test_big_endian(services):
-    service = services(FOLDER + "[services]\nbyte_order = big\n").start()
+    service = services("sess_check_svr", FOLDER + "[services]\nbyte_order = big\n").start()
     with service.client(order="big") as client:
         assert client.session_use(service.token()) == (1, 29)
     with service.client() as client:
@@ -285,7 +273,7 @@ def replies(one, count):
 
 
 def test_packages_glued_together_and_cut_anywhere(services):
-    service = services(FOLDER + "checks = 1000000\n").start()
+    service = services("sess_check_svr", FOLDER + "checks = 1000000\n").start()
     key = service.token().encode()
     body = struct.pack("<HH", 0, len(key)) + key
     stream = b"".join(package(0x10B5, seq, body) for seq in range(500))
@@ -301,7 +289,7 @@ def test_packages_glued_together_and_cut_anywhere(services):
 
 
 def test_hostile_packages(services):
-    service = services(FOLDER + "[services]\nmax_package = 4K\ntimeout = 1s\n").start()
+    service = services("sess_check_svr", FOLDER + "[services]\nmax_package = 4K\ntimeout = 1s\n").start()
     bodies = [b"", b"\0", struct.pack("<HH", 0, 5), struct.pack("<HH", 0, 65535) + b"x" * 100,
               struct.pack("<HH", 2, 1) + b"k", struct.pack("<HH", 0, 1) + b"kk"]
     with service.dial() as one:
@@ -324,14 +312,14 @@ def test_hostile_packages(services):
 
 
 def test_strangers_are_refused(services):
-    service = services(FOLDER + "[services]\nallow = 10.0.0.0/8\n").start()
+    service = services("sess_check_svr", FOLDER + "[services]\nallow = 10.0.0.0/8\n").start()
     with service.dial() as one:
         assert one.recv(1) == b""
     assert "is not on [services] allow" in service.log()
 
 
 def test_the_command(services):
-    service = services(FOLDER + "checks = 2\n").start()
+    service = services("sess_check_svr", FOLDER + "checks = 2\n").start()
     server, key = f"127.0.0.1:{service.port}", service.token()
     assert service.picstore("session", "-s", server, key).stdout == f"0\t2\t{key}\n"
     assert service.picstore("session", "-s", server, "--use", key).stdout == f"1\t1\t{key}\n"
@@ -342,7 +330,7 @@ def test_the_command(services):
 
 
 def test_the_option_port(services):
-    service = services().start()
+    service = services("sess_check_svr", FOLDER).start()
     until(lambda: f"sess_check_svr {service.port} info: ready" in service.log(), "its name")
     assert (service.scratch / f"run/sess_check_svr-{service.port}.stat").exists()
     for wrong in ("0", "65536", "70x", "", "-1"):
