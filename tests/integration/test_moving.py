@@ -457,6 +457,31 @@ def test_an_export_into_a_store_of_another_name_serves_the_same_ids(installation
             assert storage.download(file_id) == content
 
 
+def test_a_group_of_two_storages_is_put_back_on_both(installations, tmp_path):
+    """Each gets what it had, whichever the tracker would have chosen."""
+    settings = {("storage g01", "id"): 721, ("storage g02", "id"): 722, ("storage g02", "group"): GROUP}
+    one, two = (installations(dict(settings)).start("--no-self-test") for _ in range(2))
+    for section in ("g01", "g02"):
+        with storage_of(one, section) as storage:
+            for i in range(10):
+                storage.upload(random.Random(section + str(i)).randbytes(1000 * i), "jpg")
+            family(storage)
+    one.picstore("export", tmp_path / "export")
+    two.picstore("import", "--from", "export", tmp_path / "export")
+    assert sorted(two.picstore("ls").stdout.splitlines()) == sorted(one.picstore("ls").stdout.splitlines())
+    held = []
+    for store in (one, two):
+        held.append({})
+        for section in ("g01", "g02"):
+            with storage_of(store, section) as storage:
+                for name in one.listed():
+                    status, content = storage.ask(fdfs.DOWNLOAD, bytes(16) + b"".join(fdfs.split(name)))
+                    held[-1][section, name] = (status, content, storage.ask(fdfs.GET_METADATA,
+                                                                             b"".join(fdfs.split(name))))
+    assert held[0] == held[1]
+    assert {status for status, _, _ in held[0].values()} == {0, fdfs.ENOENT}
+
+
 def test_where_there_is_no_such_store_path_files_become_pictures_with_their_names(installations, tmp_path):
     one, _ = two_alike(installations)
     two = installations({("storage g01", "id"): 701, ("storage g02", "id"): 702}).start("--no-self-test")
@@ -572,6 +597,26 @@ def test_imports_that_are_killed_go_on(empty, tmp_path):
     assert done.returncode == 0 and "there already" in done.stderr
     assert len(empty.listed()) == 300, "nothing is stored twice: what was asked for is repeated safely"
     expect_served(empty, dict(list(source.files.items())[::10]))
+
+
+def test_an_import_of_an_export_that_is_killed_goes_on(installations, tmp_path):
+    """Slaves, appenders and metadata among it; the storage is killed, too."""
+    one, two = two_alike(installations)
+    with storage_of(one) as storage:
+        for i in range(100):
+            name = storage.upload(b"%d" % i, "jpg")
+            storage.upload_slave(name, "_s", b"slave %d" % i, "jpg")
+            storage.upload_appender(b"appender %d" % i)
+            storage.set_metadata(name, b"n\x02%d" % i)
+    one.picstore("export", tmp_path / "export")
+    words = ["import", "--from", "export", str(tmp_path / "export")]
+    for lines in (40, 100):
+        killed(two, words, lines)
+        two.kill("storage_server-g01")
+    done = two.picstore(*words)
+    assert "there already" in done.stderr
+    assert sorted(two.picstore("ls").stdout.splitlines()) == sorted(one.picstore("ls").stdout.splitlines())
+    assert answers(two, one.listed()) == answers(one, one.listed())
 
 
 def test_a_folder_import_that_is_killed_goes_on(empty, tmp_path):
