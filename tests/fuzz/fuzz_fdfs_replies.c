@@ -47,7 +47,10 @@ static void try_upload(struct span in, struct buf *out)
 		return;
 	assert(file.name.len >= 1 && file.name.len <= FILE_ID_NAME_MAX);
 	fdfs_put_upload_reply(out, &file);
-	written(out, in.len);
+	assert(buf_ok(out) && out->len <= in.len);
+	/* A name ends before its first NUL. */
+	assert(memcmp(out->data + 16, in.data + 16, out->len - 16) == 0);
+	assert(out->len == in.len || in.data[out->len] == '\0');
 }
 
 static void try_groups(struct span in, struct buf *out)
