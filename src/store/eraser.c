@@ -8,7 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
-enum { QUEUE_MIN = 1024, QUEUE_MAX = 1 << 22 };
+enum { QUEUE_MIN = 1024, QUEUE_MAX = 1 << 22, SEEN_MAX = 1 << 16 };
 
 struct eraser {
 	struct eraser_conf conf;
@@ -55,21 +55,32 @@ static void push(struct eraser *eraser, const struct erasure *erasure)
 	eraser->count++;
 }
 
-/* Take what is due, as much as is erased at once, all of one volume. */
+static struct erasure *at(struct eraser *eraser, size_t i)
+{
+	return &eraser->queue[(eraser->first + i) % eraser->room];
+}
+
+/* Take what is due, as much as is erased at once, all of one volume: pictures are deleted
+ * all over the store, and what is erased together shares a flush.  The others keep their
+ * order. */
 static size_t take_due(struct eraser *eraser, struct erasure taken[ERASER_AT_ONCE])
 {
 	int64_t now_ms = clock_mono_ms();
-	size_t count = 0;
+	size_t count = 0, seen, kept;
+	uint16_t number = eraser->count > 0 ? at(eraser, 0)->number : 0;
 
-	while (count < ERASER_AT_ONCE && eraser->count > 0) {
-		const struct erasure *next = &eraser->queue[eraser->first];
-
-		if (next->due_ms > now_ms || (count > 0 && next->number != taken[0].number))
-			break;
-		taken[count++] = *next;
-		eraser->first = (eraser->first + 1) % eraser->room;
-		eraser->count--;
-	}
+	for (seen = 0; count < ERASER_AT_ONCE && seen < eraser->count && seen < SEEN_MAX &&
+		       at(eraser, seen)->due_ms <= now_ms;
+		seen++)
+		if (at(eraser, seen)->number == number)
+			taken[count++] = *at(eraser, seen);
+	kept = seen;
+	for (size_t i = seen; i-- > 0;)
+		if (at(eraser, i)->number != number)
+			*at(eraser, --kept) = *at(eraser, i);
+	if (count > 0)
+		eraser->first = (eraser->first + count) % eraser->room;
+	eraser->count -= count;
 	/* What many deletes at once have taken is given back. */
 	if (eraser->room > QUEUE_MIN && eraser->count < eraser->room / 4)
 		resize(eraser, eraser->room / 2);

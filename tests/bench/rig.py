@@ -151,6 +151,15 @@ class Server:
                     return int(line.split()[1])
         raise Failure(f"{self.name} has no {key}")
 
+    def on_cpu_ms(self):
+        """Processor time of its threads that are alive, finer than cpu_us."""
+        folder = f"/proc/{self.process.pid}/task"
+        total = 0
+        for task in os.listdir(folder):
+            with open(f"{folder}/{task}/schedstat", encoding="ascii") as stat:
+                total += int(stat.read().split()[0])
+        return total / 1e6
+
     def read_bytes(self):
         """What it had to be read from a disk for."""
         with open(f"/proc/{self.process.pid}/io", encoding="ascii") as io_file:

@@ -18,6 +18,7 @@ COLD_BATCHES, COLD_READS = 5, 2000
 READ_SOME, READ_MORE = 2000, 50000
 PERF_STARTS_S = 0.3      # until it counts; it does not say when
 ERASE_S = 600          # longest wait for the space of what was deleted
+PUNCH_DELAY_S = 60     # as it is when nobody sets it
 QUIET_S = 20           # it has come back when no more comes for so long
 OVERHEAD_AIM = 1.5     # % over the payload
 START_AIM_MS = 100
@@ -158,7 +159,7 @@ class Scale:
             over <= OVERHEAD_AIM)
 
     def starts(self):
-        figures = {}
+        figures, processor = {}, {}
         for kind in ("in the page cache", "page cache dropped", "after kill -9, dropped"):
             for group in ("g02", "g01"):
                 times = figures.setdefault((kind, group), [])
@@ -166,6 +167,9 @@ class Scale:
                     if kind != "in the page cache":
                         drop_caches()
                     times.append(self.storages.start(group))
+                    if kind == "in the page cache":
+                        processor.setdefault(group, []).append(
+                            self.storages.servers[group].on_cpu_ms())
                     if kind.startswith("after kill"):
                         self.storages.servers[group].process.kill()
                         self.storages.servers[group].process.wait()
@@ -175,6 +179,8 @@ class Scale:
                 say(f"ready after, ms, {kind}", spread(times), f"{START_AIM_MS} ms",
                     statistics.median(times) < START_AIM_MS)
                 say("  the same with 100 pictures", spread(figures[kind, "g02"]))
+        say("processor time until ready, ms", spread(processor["g01"]))
+        say("  the same with 100 pictures", spread(processor["g02"]))
 
     def memory(self):
         """Of both storages when they are ready; then of g01 when some were read, and more."""
@@ -256,20 +262,20 @@ class Scale:
         before = on_disk(self.folder)
         rates = []
         edges = [i * count // PIECES for i in range(PIECES + 1)]
-        begin = time.monotonic()
         for start, end in zip(edges, edges[1:]):
             listed = write_list(os.path.join(self.home, "going.list"), going[start:end])
             rates.append(self.drive("load_cluster", "-t", tracker, "-k", "delete",
                                     "-c", CONNECTIONS, listed)["rate"])
         say(f"deletes a second, a quarter ({count})", spread(rates, "{:.0f}"))
-        last, least = begin, before
-        while time.monotonic() < min(begin + ERASE_S, max(last, begin + 60) + QUIET_S):
+        end = last = time.monotonic()
+        least = min(before, on_disk(self.folder))
+        while time.monotonic() < min(end + ERASE_S, max(last, end + PUNCH_DELAY_S) + QUIET_S):
             time.sleep(1)
             now = on_disk(self.folder)
             if now < least:
                 last, least = time.monotonic(), now
         say("of their bytes the disk has back", f"{100 * (before - least) / gone:.1f} %, the last "
-            f"{last - begin:.0f} s after the first delete")
+            f"{last - end:.0f} s after the last delete")
         self.storages.stop("g01")
         return count
 

@@ -1,11 +1,14 @@
 /* test_eraser.c - the bytes of deleted pictures go when their time has come, in a thread. */
 #include "core/clock.h"
+#include "core/disk.h"
 #include "store/record.h"
 #include "store_kit.h"
 
 #include "unit.h"
 
+#include <fcntl.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 enum { PICTURES = 200, LEN = 9000, PATIENCE_MS = 20000 };
@@ -72,6 +75,54 @@ TEST(before_the_delay_the_bytes_stay_and_a_stop_does_not_wait_for_it)
 	kit_close(&kit);
 	assert_true(bytes_left(&kit, &id) > LEN / 2);
 	assert_true(clock_mono_ms() - start_ms < PATIENCE_MS);
+}
+
+static struct disk_ops counting;
+static atomic_int punches, flushes_behind;
+
+static int count_fallocate(int fd, int mode, off_t offset, off_t len)
+{
+	if (mode & FALLOC_FL_PUNCH_HOLE)
+		punches++;
+	return disk_linux.fallocate(fd, mode, offset, len);
+}
+
+static int count_fdatasync(int fd)
+{
+	if (punches > 0)
+		flushes_behind++;
+	return disk_linux.fdatasync(fd);
+}
+
+TEST(what_was_deleted_here_and_there_shares_the_flushes_of_its_volumes)
+{
+	enum { HALF = PICTURES / 2, FEW = 40 };
+	struct engine_remove removes[PICTURES];
+	struct file_id ids[PICTURES];
+	struct kit kit;
+
+	counting = disk_linux;
+	counting.fallocate = count_fallocate;
+	counting.fdatasync = count_fdatasync;
+	disk = &counting;
+	kit_init(&kit, 1);
+	kit.conf.volume_size = 1 << 20;
+	kit.conf.punch_delay_ms = 1000;
+	kit_open(&kit, "volume");
+	for (unsigned i = 0; i < PICTURES; i++)
+		ids[i] = kit_put(&kit, LEN, i);
+	assert_int_not_equal(ids[0].dir, ids[PICTURES - 1].dir);
+	for (unsigned i = 0; i < PICTURES; i++) {
+		removes[i] = (struct engine_remove){ .id = ids[i / 2 + i % 2 * HALF],
+			.done = ignore };
+		engine_remove(kit.engine, &removes[i]);
+	}
+	for (unsigned i = 0; i < PICTURES; i++)
+		until_erased(&kit, &ids[i]);
+	assert_int_equal(punches, PICTURES);
+	assert_true(flushes_behind < FEW);
+	kit_close(&kit);
+	disk = &disk_linux;
 }
 
 TEST(more_wait_than_there_is_room_for_at_first_and_none_is_forgotten)
