@@ -45,7 +45,7 @@ static void *check_memory(void *memory)
 	return memory;
 }
 
-static bool takes_name(const struct conf_table *table, const char *section)
+bool conf_takes_name(const struct conf_table *table, const char *section)
 {
 	for (size_t i = 0; table->named != NULL && table->named[i] != NULL; i++)
 		if (strcmp(table->named[i], section) == 0)
@@ -225,7 +225,7 @@ static int read_heading(struct reader *reader, struct span line)
 	reader->section[section.len] = '\0';
 	memset(reader->key_lines, 0, reader->table->count * sizeof *reader->key_lines);
 	reader->section_target = reader->target;
-	if (!takes_name(reader->table, reader->section)) {
+	if (!conf_takes_name(reader->table, reader->section)) {
 		if (name.len > 0)
 			return refuse(reader, "[%s] takes no name", reader->section);
 		return note_heading(reader, section, name);
@@ -393,7 +393,7 @@ static int set_default(const struct conf_key *key, void *target, struct err *err
 int conf_defaults(const struct conf_table *table, void *target, struct err *err)
 {
 	for (size_t i = 0; i < table->count; i++)
-		if (!takes_name(table, table->keys[i].section) &&
+		if (!conf_takes_name(table, table->keys[i].section) &&
 			set_default(&table->keys[i], target, err) != 0)
 			return -1;
 	return 0;
@@ -414,7 +414,7 @@ void conf_free(const struct conf_table *table, const char *section, void *target
 	for (size_t i = 0; i < table->count; i++) {
 		const char *of = table->keys[i].section;
 
-		if (section == NULL ? !takes_name(table, of) : strcmp(of, section) == 0)
+		if (section == NULL ? !conf_takes_name(table, of) : strcmp(of, section) == 0)
 			conf_value_free(&table->keys[i], target);
 	}
 }

@@ -65,6 +65,9 @@ struct conf_table {
 	const char *const *named; /* NULL-ended list of the sections that take a name */
 };
 
+/* Is it [section name]? */
+bool conf_takes_name(const struct conf_table *table, const char *section);
+
 /* Fill `target`, zeroed or filled, with every default, except keys of named sections. */
 int conf_defaults(const struct conf_table *table, void *target, struct err *err);
 

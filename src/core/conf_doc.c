@@ -6,14 +6,6 @@
 
 enum { WRAP = 90 }; /* columns of a comment in the sample */
 
-static bool takes_name(const struct conf_table *table, const char *section)
-{
-	for (size_t i = 0; table->named != NULL && table->named[i] != NULL; i++)
-		if (strcmp(table->named[i], section) == 0)
-			return true;
-	return false;
-}
-
 static bool begins_section(const struct conf_table *table, size_t i)
 {
 	return i == 0 || strcmp(table->keys[i].section, table->keys[i - 1].section) != 0;
@@ -97,7 +89,7 @@ void conf_sample(const struct conf_table *table, struct buf *out)
 		"# change it; the programs refuse what they do not know.\n");
 	for (size_t i = 0; i < table->count; i++) {
 		const struct conf_key *key = &table->keys[i];
-		bool named = takes_name(table, key->section);
+		bool named = conf_takes_name(table, key->section);
 
 		if (begins_section(table, i))
 			buf_printf(out, "\n%s[%s%s]\n", named ? "#" : "", key->section,
@@ -133,7 +125,7 @@ void conf_markdown(const struct conf_table *table, struct buf *out)
 				"%s## [%s%s]\n\n| key | value | default | meaning "
 				"|\n|---|---|---|---|\n",
 				i == 0 ? "" : "\n", key->section,
-				takes_name(table, key->section) ? " NAME" : "");
+				conf_takes_name(table, key->section) ? " NAME" : "");
 		buf_printf(out, "| `%s` | ", key->name);
 		put_type(key, out);
 		if (key->value[0] == '\0')

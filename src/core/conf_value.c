@@ -62,8 +62,8 @@ static int refuse(struct err *err, struct span text, const char *what)
 		(const char *)text.data, cut ? "..." : "", what);
 }
 
-/* Text that a NULL-ended function can take; the reader has refused NULs already, but
- * a command line's value comes straight here. */
+/* Text that may go on as a C string; the reader has refused NULs already, but a command
+ * line's value comes straight here. */
 static bool plain_text(struct span text)
 {
 	for (size_t i = 0; i < text.len; i++)

@@ -3,6 +3,7 @@
 #include "core/clock.h"
 #include "core/disk.h"
 #include "core/durable_file.h"
+#include "core/steady_cond.h"
 #include "store/volume_change.h"
 #include "store/volume_list.h"
 #include "store/volume_walk.h"
@@ -14,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
 	LANES = 8,   /* pictures on their way at a time */
@@ -70,20 +70,6 @@ struct mover {
 
 /* ---- waiting ---- */
 
-static struct timespec until_ms(int64_t wait_ms)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += (time_t)(wait_ms / 1000);
-	until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
-	return until;
-}
-
 /* With the lock held: is there something else to do than what the thread does? */
 static bool called_off(const struct mover *mover)
 {
@@ -109,10 +95,9 @@ static bool is_called_off(struct mover *mover)
 /* With the lock held.  Ends early when called off. */
 static void wait_ms(struct mover *mover, int64_t ms)
 {
-	struct timespec until = until_ms(ms);
+	int64_t until_ms = clock_mono_ms() + ms;
 
-	while (!called_off(mover) &&
-		pthread_cond_timedwait(&mover->wake, &mover->lock, &until) == 0)
+	while (!called_off(mover) && steady_cond_wait_ms(&mover->wake, &mover->lock, until_ms))
 		;
 }
 
@@ -596,7 +581,6 @@ static void destroy(struct mover *mover)
 struct mover *mover_start(const struct mover_conf *conf, struct err *err)
 {
 	struct mover *mover = calloc(1, sizeof *mover);
-	pthread_condattr_t attr;
 	sigset_t all, before;
 	int rc;
 
@@ -604,10 +588,7 @@ struct mover *mover_start(const struct mover_conf *conf, struct err *err)
 	mover->conf = *conf;
 	mover->at = start_of_path;
 	pthread_mutex_init(&mover->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&mover->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	steady_cond_init(&mover->wake);
 	load(mover);
 	sigfillset(&all); /* signals are the main thread's */
 	pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -1,5 +1,7 @@
 #include "store/rados_cluster.h"
 
+#include "core/clock.h"
+#include "core/steady_cond.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -157,17 +158,16 @@ static void look_at_space(struct rados_cluster *cluster)
 static void *look(void *arg)
 {
 	struct rados_cluster *cluster = arg;
-	struct timespec next;
+	int64_t next_ms;
 
 	pthread_mutex_lock(&cluster->mutex);
 	while (!cluster->stop) {
 		pthread_mutex_unlock(&cluster->mutex);
 		look_at_space(cluster);
 		pthread_mutex_lock(&cluster->mutex);
-		clock_gettime(CLOCK_MONOTONIC, &next);
-		next.tv_sec += LOOK_EVERY_S;
+		next_ms = clock_mono_ms() + LOOK_EVERY_S * 1000;
 		while (!cluster->stop &&
-			pthread_cond_timedwait(&cluster->wake, &cluster->mutex, &next) == 0)
+			steady_cond_wait_ms(&cluster->wake, &cluster->mutex, next_ms))
 			;
 	}
 	pthread_mutex_unlock(&cluster->mutex);
@@ -315,7 +315,6 @@ static int open_pool(
 struct rados_cluster *rados_cluster_open(const struct engine_rados_conf *conf, struct err *err)
 {
 	struct rados_cluster *cluster;
-	pthread_condattr_t attr;
 
 	if (conf->pool[0] == '\0' || strlen(conf->pool) > POOL_NAME_MAX) {
 		err_set(err, ERR_CONFIG, "'%.60s' is no name of a pool", conf->pool);
@@ -331,10 +330,7 @@ struct rados_cluster *rados_cluster_open(const struct engine_rados_conf *conf, s
 	strcpy(cluster->pool_name, conf->pool);
 	cluster->space = (struct rados_pool_space){ UNKNOWN_SPACE, UNKNOWN_SPACE };
 	pthread_mutex_init(&cluster->mutex, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&cluster->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	steady_cond_init(&cluster->wake);
 	if (connect_to(cluster, conf, err) != 0 || open_pool(cluster, conf, err) != 0) {
 		rados_cluster_close(cluster);
 		return NULL;
