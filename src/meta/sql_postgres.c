@@ -65,6 +65,8 @@ static enum err_code code_of(const struct postgres *pg, const PGresult *result)
 		return ERR_SERVICE_DOWN; /* too many clients; shutting down */
 	if (strncmp(state, "58", 2) == 0)
 		return ERR_IO;
+	if (strcmp(state, "42501") == 0) /* this user may not */
+		return ERR_CONFIG;
 	return strncmp(state, "XX", 2) == 0 ? ERR_CORRUPT : ERR_INTERNAL;
 }
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-int local_pictures_walk(const struct settings *settings,
+int local_pictures_walk(const struct settings *settings, bool shared,
 	bool (*found)(void *context, const struct engine_found *found), void *context,
 	size_t *skipped, struct err *err)
 {
@@ -16,7 +16,10 @@ int local_pictures_walk(const struct settings *settings,
 		struct engine *engine;
 		int result;
 
-		if (!local_store_has_volumes(storage)) {
+		if (local_store_is_repeated(settings, storage))
+			continue;
+		if (!local_store_has_volumes(storage) &&
+			!(shared && settings_are_shared(storage))) {
 			++*skipped;
 			continue;
 		}
@@ -31,13 +34,19 @@ int local_pictures_walk(const struct settings *settings,
 	return 0;
 }
 
-static bool is_configured(const struct settings *settings, const struct fdfs_storage *storage)
+/* What one storage of a shared group has, each has. */
+static bool is_configured(
+	const struct settings *settings, bool shared, const struct fdfs_storage *storage)
 {
 	for (size_t i = 0; i < settings->storage_count; i++) {
 		const struct storage_settings *own = &settings->storages[i];
 		struct address address;
 
-		if (strcmp(own->group, storage->group) == 0 && local_store_has_volumes(own) &&
+		if (strcmp(own->group, storage->group) != 0)
+			continue;
+		if (shared && settings_are_shared(own))
+			return true;
+		if (local_store_has_volumes(own) &&
 			address_parse(own->advertise[0] != '\0' ? own->advertise : own->listen,
 				&address) &&
 			address.port == storage->port)
@@ -46,7 +55,7 @@ static bool is_configured(const struct settings *settings, const struct fdfs_sto
 	return false;
 }
 
-static int are_all_of(const struct settings *settings, struct fdfs_client *client,
+static int are_all_of(const struct settings *settings, bool shared, struct fdfs_client *client,
 	const char *group, bool *all, struct err *err)
 {
 	struct fdfs_storage *storages = NULL;
@@ -55,12 +64,12 @@ static int are_all_of(const struct settings *settings, struct fdfs_client *clien
 	if (fdfs_storages(client, group, &storages, &count, err) != 0)
 		return -1;
 	for (size_t i = 0; i < count; i++)
-		*all = *all && is_configured(settings, &storages[i]);
+		*all = *all && is_configured(settings, shared, &storages[i]);
 	free(storages);
 	return 0;
 }
 
-int local_pictures_are_all(const struct settings *settings, struct fdfs_client *client,
+int local_pictures_are_all(const struct settings *settings, bool shared, struct fdfs_client *client,
 	const char *group, bool *all, struct err *err)
 {
 	struct fdfs_group *groups = NULL;
@@ -72,7 +81,7 @@ int local_pictures_are_all(const struct settings *settings, struct fdfs_client *
 		return -1;
 	for (size_t i = 0; i < count && result == 0; i++)
 		if (group == NULL || strcmp(groups[i].name, group) == 0)
-			result = are_all_of(settings, client, groups[i].name, all, err);
+			result = are_all_of(settings, shared, client, groups[i].name, all, err);
 	free(groups);
 	return result;
 }

@@ -7,10 +7,11 @@
 
 struct check {
 	const struct fsck *fsck;
-	const struct volume_store *store;
 	struct fsck_totals *totals;
 	struct names *names;
-	char file[VOLUME_PATH_MAX];
+	const char *file;
+	bool (*gone)(void *context, const struct file_id *id);
+	void *context;
 };
 
 static void tell(const struct check *check, const struct err *err)
@@ -38,23 +39,13 @@ static void check_file(struct check *check, const char *name, const struct names
 	tell(check, &err);
 }
 
-/* Has the picture `name` been deleted?  Of what is not known to be, this is no place to
- * tell: it may be the name that a picture had elsewhere. */
-static bool is_deleted(const struct check *check, const char *name)
+/* Is the picture `name` gone? */
+static bool is_gone(const struct check *check, const char *name)
 {
-	struct volume *volume;
-	struct record record;
 	struct file_id id;
-	struct err err = { .code = ERR_NONE };
 
-	if (!file_id_parse_name(span_str(check->fsck->group), span_str(name), &id) ||
-		id.kind != FILE_ID_NORMAL || names_have(&id))
-		return false;
-	volume = volume_open(check->store, id.dir, &err);
-	if (volume != NULL)
-		volume_stat(volume, &id, 0, &record, &err);
-	volume_unref(volume);
-	return err.code == ERR_GONE;
+	return file_id_parse_name(span_str(check->fsck->group), span_str(name), &id) &&
+	       id.kind == FILE_ID_NORMAL && !names_have(&id) && check->gone(check->context, &id);
 }
 
 static void check_metadata(struct check *check, const char *name)
@@ -62,7 +53,7 @@ static void check_metadata(struct check *check, const char *name)
 	struct err err;
 
 	check->totals->metadata++;
-	if (!is_deleted(check, name))
+	if (!is_gone(check, name))
 		return;
 	check->totals->stray_metadata++;
 	if (check->fsck->repair && names_drop_metadata(check->names, name, &err) != 0)
@@ -81,18 +72,50 @@ static bool check_one(void *context, const char *name, const struct names_stat *
 	       check->fsck->progress(check->fsck->context, check->totals);
 }
 
+void fsck_names_check(const struct fsck *fsck, struct names *names, const char *file,
+	bool (*gone)(void *context, const struct file_id *id), void *context,
+	struct fsck_totals *totals)
+{
+	struct check check = { fsck, totals, names, file, gone, context };
+	struct err err;
+
+	if (names_walk(names, check_one, &check, &err) == 0 &&
+		(fsck->headers_only || names_sound(names, &err) == 0))
+		return;
+	totals->unreadable++;
+	tell(&check, &err);
+}
+
+/* Known to be deleted: of what is not, this is no place to tell, as it may be the name that a
+ * picture had elsewhere. */
+static bool has_tombstone(void *context, const struct file_id *id)
+{
+	const struct volume_store *store = context;
+	struct volume *volume;
+	struct record record;
+	struct err err = { .code = ERR_NONE };
+
+	volume = volume_open(store, id->dir, &err);
+	if (volume != NULL)
+		volume_stat(volume, id, 0, &record, &err);
+	volume_unref(volume);
+	return err.code == ERR_GONE;
+}
+
 void fsck_names(
 	const struct fsck *fsck, const struct volume_store *store, struct fsck_totals *totals)
 {
-	struct check check = { .fsck = fsck, .store = store, .totals = totals };
+	char file[VOLUME_PATH_MAX];
+	struct names *names;
 	struct err err;
 
-	snprintf(check.file, sizeof check.file, "%s/names.db", store->folder);
-	check.names = names_open(store->folder, !fsck->repair, clock_unix, &err);
-	if (check.names == NULL || names_walk(check.names, check_one, &check, &err) != 0 ||
-		(!fsck->headers_only && names_sound(check.names, &err) != 0)) {
+	snprintf(file, sizeof file, "%s/names.db", store->folder);
+	names = names_open(store->folder, !fsck->repair, clock_unix, &err);
+	if (names == NULL) {
 		totals->unreadable++;
-		tell(&check, &err);
+		fsck->problem(fsck->context, file, &err);
+		return;
 	}
-	names_close(check.names);
+	fsck_names_check(fsck, names, file, has_tombstone, (void *)(uintptr_t)store, totals);
+	names_close(names);
 }

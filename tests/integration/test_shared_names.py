@@ -1,5 +1,6 @@
 """Slave files, appender files, metadata and names of elsewhere in a group that two storages share:
 what test_names.py and test_old_names.py say of volumes, with every request at the other storage."""
+import json
 import signal
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ import web
 from installation import Installation
 # Tests of volumes that run here as they are, with the fixtures below.
 from test_names import (  # noqa: F401
-    fails, test_a_slave_file, test_an_appender_file_has_a_greatest_size, test_an_empty_appender_file,
+    fails, fsck, test_a_slave_file, test_an_appender_file_has_a_greatest_size, test_an_empty_appender_file,
     test_changes_that_make_no_sense, test_metadata, test_metadata_belongs_to_one_name,
     test_metadata_that_is_refused, test_only_appender_files_can_be_changed, test_over_http,
     test_pipelined_changes_happen_in_order, test_slaves_are_named_as_fastdfs_does,
@@ -48,7 +49,8 @@ def shared_stack(database):
     with s3_double.S3Double() as double:
         one = Installation()
         try:
-            values = {("download", "local_read"): "no", ("storage g01", "store_path"): ""}
+            values = {("download", "local_read"): "no", ("storage g01", "store_path"): "",
+                      ("upload", "metadata"): "127.0.0.1:7004"}
             for number, name in ((1, "g01"), (2, "twin")):
                 mine = buckets.storage(double, number, group="g01", names_postgres=database.conninfo)
                 values |= {(f"storage {name}", key): value for key, value in mine.items()}
@@ -196,6 +198,66 @@ def works(storage, slave):
         return [storage.download(slave) for _ in range(2)]
     except fdfs.Failed:
         return None
+
+
+# -- the command
+
+def test_fsck_reads_every_object_and_every_name(stack, storage, database):
+    master = storage.upload(b"master", "jpg")
+    slave = storage.upload_slave(master, "_1", b"x" * 150_000, "jpg")
+    storage.set_metadata(master, b"a\x021")
+    before = fsck(stack)
+    assert before["clean"], before
+    assert before["pictures"] == len(stack.listed("g01")) - before["names"]
+    key = "some/prefix/" + master
+    stack.double.objects[key] = b"mASTER"
+    stack.double.objects["some/prefix/g01/stray"] = b""
+    said = stack.picstore("fsck", "g01", check=False)
+    assert said.returncode == 1 and "NOT CLEAN" in said.stdout
+    assert f"{key} does not match its id" in said.stdout and "stray has no id" in said.stdout
+    assert fsck(stack)["corrupt"] == 2
+    assert fsck(stack, "--quick")["corrupt"] == 1, "of the same size"
+    del stack.double.objects[key], stack.double.objects["some/prefix/g01/stray"]
+    assert fsck(stack)["stray_metadata"] == before["stray_metadata"] + 1
+    assert fsck(stack, "--repair")["clean"] and fsck(stack)["stray_metadata"] == 0
+    number = database.sql("SELECT number FROM picstore_names_g01.files WHERE name = "
+                          f"'{slave.removeprefix('g01/')}'")[0]
+    database.sql("UPDATE picstore_names_g01.chunks SET bytes = substr(bytes, 2) WHERE "
+                 f"id >> 20 = {number} AND id & 1048575 = 1")
+    figures = fsck(stack)
+    assert (figures["clean"], figures["corrupt"]) == (False, 1)
+    fails(5, storage.download, slave)
+    storage.delete(slave)
+    assert fsck(stack)["clean"]
+
+
+def test_ls_and_export_have_what_is_found_by_name(stack, storage, installations, tmp_path):
+    master = storage.upload(pictures.drawn(seed=710))
+    slave = storage.upload_slave(master, "_1", pictures.drawn(seed=711), "png")
+    appender = storage.upload_appender(b"so far")
+    storage.set_metadata(master, b"a\x021")
+    assert {master, slave, appender} <= set(stack.listed("g01"))
+    tmp_path.chmod(0o755)
+    stack.picstore("export", "--group", "g01", tmp_path / "export")
+    other = installations().start("--no-self-test")
+    other.picstore("import", "--from", "export", tmp_path / "export")
+    with fdfs.Client(other.storage["g01"]) as there:
+        assert there.download(master) == pictures.drawn(seed=710)
+        assert there.download(slave) == pictures.drawn(seed=711)
+        assert there.download(appender) == b"so far"
+        assert there.metadata(master) == b"a\x021"
+        assert there.slaves(master) == [slave]
+
+
+def test_reindex_knows_the_pictures_of_the_bucket(stack):
+    file_id = web.stored(web.upload(stack.varnish, stack.token(), pictures.drawn(seed=712)))
+    while not file_id.startswith("g01/"):
+        file_id = web.stored(web.upload(stack.varnish, stack.token(), pictures.drawn(seed=712)))
+    figures = json.loads(stack.picstore("reindex", "--json", "--younger", "-n").stdout)
+    assert (figures["lost"], figures["elsewhere"]) == (0, 0) and figures["known"] > 0, figures
+    del stack.double.objects["some/prefix/" + file_id]
+    figures = json.loads(stack.picstore("reindex", "--json", "--younger", "-n").stdout)
+    assert figures["lost"] == 1, figures
 
 
 def test_one_storage_dies_and_the_other_knows_every_name(stack, storage):

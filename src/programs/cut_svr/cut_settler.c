@@ -149,7 +149,7 @@ static int ask_whether_all(struct cut_settler *settler, int at, struct err *err)
 		return 0;
 	}
 	return local_pictures_are_all(
-		settler->settings, settler->client, one->group, &settler->all[at], err);
+		settler->settings, false, settler->client, one->group, &settler->all[at], err);
 }
 
 int cut_settler_look(struct cut_settler *settler, struct err *err)
@@ -170,7 +170,7 @@ int cut_settler_look(struct cut_settler *settler, struct err *err)
 	memset(settler->open, 0, sizeof settler->open);
 	memset(settler->found, 0, sizeof settler->found);
 	settler->candidate_count = 0;
-	if (local_pictures_walk(settler->settings, look_at, settler, &skipped, err) != 0)
+	if (local_pictures_walk(settler->settings, false, look_at, settler, &skipped, err) != 0)
 		return -1;
 	for (size_t i = 0; i < settler->candidate_count; i++)
 		if (check(settler, &settler->candidates[i], err) != 0)

@@ -127,12 +127,12 @@ static int look(struct settler *settler, struct search *search, struct err *err)
 	settler->round.left += (size_t)search->count;
 	/* Whether the store is all here is asked first: a storage that joins later has
 	 * nothing that old. */
-	if (local_pictures_are_all(settings, settler->client, group, &all, err) != 0)
+	if (local_pictures_are_all(settings, false, settler->client, group, &all, err) != 0)
 		return -1;
 	memset(search->found, 0, sizeof search->found);
 	memset(search->wait, 0, sizeof search->wait);
 	search->err.code = ERR_NONE;
-	if (local_pictures_walk(settings, look_at, search, &skipped, err) != 0)
+	if (local_pictures_walk(settings, false, look_at, search, &skipped, err) != 0)
 		return -1;
 	if (search->err.code != ERR_NONE && search->err.code != ERR_NOT_FOUND) {
 		*err = search->err;

@@ -1,8 +1,9 @@
-/* cmd_fsck.c - picstore fsck: check, and repair, the volumes of this machine. */
+/* cmd_fsck.c - picstore fsck: check, and repair, what the storages of this machine have. */
+#include "photo/local_names.h"
 #include "photo/local_store.h"
 #include "programs/picstore/commands.h"
 #include "programs/picstore/progress.h"
-#include "store/fsck.h"
+#include "store/fsck_shared.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -90,16 +91,19 @@ static void print_totals(const struct check *check, const struct fsck_totals *to
 	char size[16];
 
 	progress_size(size, totals->picture_bytes);
-	printf("%s: %s: %" PRIu64 " pictures of %s, volumes: %" PRIu64, check->storage->name,
-		fsck_clean(totals) ? "clean" : "NOT CLEAN", totals->pictures, size,
-		totals->volumes);
+	printf("%s: %s: %" PRIu64 " pictures of %s", check->storage->name,
+		fsck_clean(totals) ? "clean" : "NOT CLEAN", totals->pictures, size);
+	if (!settings_are_shared(check->storage))
+		printf(", volumes: %" PRIu64, totals->volumes);
 	print_figure("of them with their bytes in the cold store", totals->cold);
 	print_figure("files found by name", totals->names);
 	print_figure("with metadata", totals->metadata);
 	print_figure("of them deleted", totals->stray_metadata);
 	print_figure("deleted", totals->deleted);
 	print_figure("corrupt", totals->corrupt);
-	print_figure("volumes that cannot be read", totals->unreadable);
+	print_figure(settings_are_shared(check->storage) ? "that could not be read"
+							 : "volumes that cannot be read",
+		totals->unreadable);
 	print_figure("uploads that were cut off", totals->torn);
 	print_figure("deleted or cold and not yet erased", totals->unerased);
 	print_figure("erased now", totals->erased);
@@ -109,6 +113,23 @@ static void print_totals(const struct check *check, const struct fsck_totals *to
 	print_figure("repaired", totals->repaired);
 	print_figure("on the quarantine list", totals->quarantined);
 	putchar('\n');
+}
+
+static int run_shared(const struct check *check, const struct fsck *fsck,
+	struct fsck_totals *totals, struct err *err)
+{
+	const struct storage_settings *storage = check->storage;
+	struct engine *engine = local_store_open(cli_settings(check->cli), storage, err);
+	struct names *names = NULL;
+	int result = -1;
+
+	if (engine != NULL && local_names_count(storage) > 0)
+		names = local_names_open(storage, 0, !fsck->repair, err);
+	if (engine != NULL)
+		result = fsck_shared(fsck, engine, names, storage->group, totals, err);
+	names_close(names);
+	engine_close(engine);
+	return result;
 }
 
 static int check_storage(struct check *check, bool quick, bool repair)
@@ -128,17 +149,20 @@ static int check_storage(struct check *check, bool quick, bool repair)
 	struct err err;
 	int result;
 
-	if (!local_store_has_volumes(storage)) {
+	if (!local_store_has_volumes(storage) && !settings_are_shared(storage)) {
 		cli_say(check->cli, "[storage %s]: its engine keeps no volumes", storage->name);
 		return CLI_FAILED;
 	}
 	/* How much there is to check comes with the first report. */
 	progress_start(&check->progress, "checked", SIZE_MAX);
-	result = fsck_run(&fsck, &totals, &err);
+	result = settings_are_shared(storage) ? run_shared(check, &fsck, &totals, &err)
+					      : fsck_run(&fsck, &totals, &err);
 	progress_drop(&check->progress);
 	if (result < 0) {
 		cli_say(check->cli, "[storage %s]: %s%s", storage->name, err.text,
-			err.code == ERR_BUSY ? "; stop its storage_server to repair" : "");
+			err.code == ERR_BUSY && !settings_are_shared(storage)
+				? "; stop its storage_server to repair"
+				: "");
 		return CLI_FAILED;
 	}
 	if (check->json)
@@ -167,6 +191,8 @@ static int fsck_command(struct cli *cli, const struct args *args)
 		if (group != NULL && strcmp(check.storage->group, group) != 0)
 			continue;
 		matched++;
+		if (local_store_is_repeated(settings, check.storage))
+			continue;
 		if (check_storage(&check, args_has(args, "quick"), args_has(args, "repair")) !=
 			CLI_OK)
 			status = CLI_FAILED;
@@ -189,10 +215,10 @@ static const struct arg_option options[] = {
 const struct command command_fsck = {
 	.name = "fsck",
 	.operands = "[GROUP]",
-	.summary = "check every record in this machine's volumes",
-	.about = "Without --repair it reads beside running servers and changes nothing.  A repair\n"
-		 "takes nothing away that anybody can still get.  Exit status 1 if anything is\n"
-		 "wrong.",
+	.summary = "check everything that this machine's storages have",
+	.about = "Every record in volumes, every object of a shared group.  Without --repair it\n"
+		 "reads beside running servers and changes nothing.  A repair takes nothing away\n"
+		 "that anybody can still get.  Exit status 1 if anything is wrong.",
 	.options = options,
 	.least = 0,
 	.most = 1,

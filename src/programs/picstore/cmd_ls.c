@@ -4,6 +4,7 @@
  * There is no index: the volumes are walked, record by record, beside a storage_server
  * that may be running. */
 #include "core/clock.h"
+#include "photo/local_names.h"
 #include "photo/local_store.h"
 #include "programs/picstore/commands.h"
 #include "store/names.h"
@@ -75,9 +76,8 @@ static int list_names(struct ls *ls, const struct storage_settings *storage, str
 	struct names_list list = { ls, storage->group };
 	int result = 0;
 
-	for (size_t i = 0; i < storage->store_path.count && result == 0; i++) {
-		struct names *names = names_open(
-			storage->store_path.items[i], true, clock_unix, err);
+	for (size_t i = 0; i < local_names_count(storage) && result == 0; i++) {
+		struct names *names = local_names_open(storage, i, true, err);
 
 		result = names == NULL ? -1 : names_walk(names, print_name, &list, err);
 		names_close(names);

@@ -1,6 +1,6 @@
 /* cmd_reindex.c - picstore reindex: photos made to fit what is in the store.
  *
- *     1. the volumes of this machine are walked: which pictures are there, which were
+ *     1. the stores of this machine are walked: which pictures are there, which were
  *        deleted
  *     2. every photo is held against that
  *     3. what is in the store and has no photo is put; cuts have none
@@ -206,8 +206,9 @@ static int run(struct reindex *reindex, struct err *err)
 
 	if (client == NULL)
 		return err_set(err, ERR_CONFIG, "there is no tracker to ask");
-	if (local_pictures_are_all(reindex->settings, client, NULL, &reindex->all, err) != 0 ||
-		local_pictures_walk(reindex->settings, note, reindex, &skipped, err) != 0)
+	if (local_pictures_are_all(reindex->settings, true, client, NULL, &reindex->all, err) !=
+			0 ||
+		local_pictures_walk(reindex->settings, true, note, reindex, &skipped, err) != 0)
 		return -1;
 	/* What damage hides may be somebody's picture. */
 	reindex->all = reindex->all && skipped == 0 && reindex->corrupt == 0;

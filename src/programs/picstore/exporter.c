@@ -3,6 +3,7 @@
 #include "auth/digest.h"
 #include "core/clock.h"
 #include "core/crc32.h"
+#include "photo/local_names.h"
 #include "photo/local_store.h"
 #include "programs/picstore/files.h"
 #include "store/aliases.h"
@@ -22,9 +23,9 @@ int exporter_open(struct exporter *exporter, const struct settings *settings,
 	exporter->engine = local_store_open(settings, storage, err);
 	if (exporter->engine == NULL)
 		return -1;
-	for (size_t i = 0; i < storage->store_path.count; i++) {
-		exporter->names[i] = names_open(
-			storage->store_path.items[i], true, clock_unix, err);
+	exporter->aliases = local_aliases_open(storage);
+	for (size_t i = 0; i < local_names_count(storage); i++) {
+		exporter->names[i] = local_names_open(storage, i, true, err);
 		if (exporter->names[i] == NULL)
 			return -1;
 		exporter->path_count++;
@@ -39,6 +40,8 @@ void exporter_close(struct exporter *exporter)
 	exporter->path_count = 0;
 	engine_close(exporter->engine);
 	exporter->engine = NULL;
+	aliases_close(exporter->aliases);
+	exporter->aliases = NULL;
 }
 
 void exporter_push(struct crew *crew, enum manifest_kind kind, const struct file_id *id)
@@ -115,7 +118,8 @@ static int add_masters(const struct exporter *exporter, struct manifest_file *fi
 
 static int describe(const struct exporter *exporter, struct manifest_file *file, struct err *err)
 {
-	struct aliases *aliases = engine_aliases(exporter->engine);
+	struct aliases *aliases = exporter->aliases != NULL ? exporter->aliases
+							    : engine_aliases(exporter->engine);
 	struct names_stat stat;
 
 	switch (file->kind) {

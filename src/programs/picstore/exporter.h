@@ -23,6 +23,7 @@ struct exporter {
 	struct engine *engine;                /* of the storage that is walked */
 	struct names *names[ENGINE_ANY_PATH]; /* of its store paths */
 	size_t path_count;
+	struct aliases *aliases; /* of a shared group; else the engine has them */
 	struct move_report *report;
 	bool broken; /* the manifest cannot be written */
 };
