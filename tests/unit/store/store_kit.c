@@ -125,7 +125,7 @@ void kit_open(struct kit *kit, const char *name)
 	kit->journal.path = kit->journal_file;
 	kit->conf.journal = &kit->journal;
 	kit->moves = strcmp(name, "moved") == 0;
-	if (kit->moves || strcmp(name, "tiered") == 0)
+	if ((kit->moves || strcmp(name, "tiered") == 0) && kit->conf.cold == NULL)
 		kit->conf.cold = "s3";
 	kit->engine = engine_open(kit->conf.cold == NULL ? name : "volume", &kit->conf, &err);
 	if (kit->engine == NULL)

@@ -29,7 +29,8 @@ void kit_init(struct kit *kit, size_t path_count);
 void kit_start(struct kit *kit, const char *name);
 
 /* Open the engine `name`, or open it anew.  The test fails if that does.  "tiered" is volumes with
- * s3 behind them, and "moved" the same where every picture that is put is there at once. */
+ * s3 behind them (or what conf.cold says), and "moved" the same where every picture that is put is
+ * there at once. */
 void kit_open(struct kit *kit, const char *name);
 void kit_close(struct kit *kit);
 

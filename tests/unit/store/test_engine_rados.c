@@ -3,6 +3,7 @@
 #include "core/crc32.h"
 #include "fake_rados.h"
 #include "store/breaker.h"
+#include "store/tier.h"
 #include "store_kit.h"
 #include "unit.h"
 
@@ -440,4 +441,37 @@ TEST(what_cannot_be_connected_to_is_named)
 	assert_int_equal(open_code(&kit), ERR_CONFIG);
 	fake_rados.connect = -ETIMEDOUT;
 	assert_int_equal(open_code(&kit), ERR_UNREACHABLE);
+}
+
+TEST(pictures_of_volumes_go_to_a_pool_and_come_back)
+{
+	struct file_id ids[4];
+	struct kit kit;
+	struct err err;
+	bool moved;
+
+	init(&kit);
+	kit.conf.cold = "rados";
+	kit.conf.punch_delay_ms = 0;
+	kit_open(&kit, "tiered");
+	for (unsigned i = 0; i < 4; i++)
+		ids[i] = kit_put(&kit, 5000 + i, i);
+	for (unsigned i = 0; i < 3; i++)
+		kit_move_out(&kit, &ids[i]);
+	assert_int_equal(kit_remove(&kit, &ids[0]), ERR_NONE);
+	kit_open(&kit, "tiered");
+	assert_int_equal(kit_get_code(&kit, &ids[0]), ERR_GONE);
+	for (unsigned i = 1; i < 4; i++)
+		kit_expect(&kit, &ids[i], 5000 + i, i);
+	fake_rados_fail(FAKE_PUT, -ENOSPC, false, 9);
+	assert_int_equal(tier_out(engine_tier(kit.engine), &ids[3], &moved, &err), -1);
+	assert_int_equal(err.code, ERR_FULL);
+	kit_expect(&kit, &ids[3], 5003, 3);
+	fake_rados_fail(FAKE_PUT, 0, false, 0);
+	for (unsigned i = 1; i < 3; i++) {
+		assert_int_equal(tier_back(engine_tier(kit.engine), &ids[i], &moved, &err), 0);
+		kit_expect(&kit, &ids[i], 5000 + i, i);
+	}
+	assert_int_equal(fake_rados_count(), 0);
+	kit_close(&kit);
 }
