@@ -146,6 +146,7 @@ int fdfs_file_ask(struct fdfs_client *client, const struct fdfs_peer *peer,
 	if (result < 0)
 		return err_prefix(err, "storage");
 	want->not_done = call.status != 0;
+	want->nonsense = want->nonsense || call.status == FDFS_STATUS_NONSENSE;
 	if (call.status != 0)
 		result = refused(&call, err);
 	else if (want->cmd == FDFS_DOWNLOAD)
@@ -221,6 +222,15 @@ int fdfs_stat(struct fdfs_client *client, const struct file_id *id, struct fdfs_
 	return file_read(client, &want, err != NULL ? err : &local);
 }
 
+/* FastDFS refuses to send an empty file as it refuses nonsense.  Whose id does not tell its
+ * size, slaves and appenders, may be one. */
+static bool is_empty(struct fdfs_client *client, const struct file_id *id)
+{
+	struct fdfs_info info;
+
+	return fdfs_stat(client, id, &info, NULL) == 0 && info.size == 0;
+}
+
 int fdfs_download(
 	struct fdfs_client *client, const struct file_id *id, struct buf *out, struct err *err)
 {
@@ -235,5 +245,7 @@ int fdfs_download(
 	/* FastDFS does not send empty files, but it can say that there is one. */
 	if (fdfs_client_is_exact(id) && id->size == 0)
 		return fdfs_stat(client, id, &info, err);
-	return file_read(client, &want, err);
+	if (file_read(client, &want, err) == 0)
+		return 0;
+	return want.nonsense && !fdfs_client_is_exact(id) && is_empty(client, id) ? 0 : -1;
 }

@@ -20,7 +20,7 @@ struct fdfs_client {
 	struct fdfs_pool *pool;
 	struct fdfs_trackers *trackers;
 	_Atomic int64_t cannot_tell_ms; /* until then storages are not asked for slaves */
-	_Atomic int64_t nameless_ms; /* when a storage did not know FDFS_NAMES; 0: never */
+	_Atomic int64_t nameless_ms;    /* when a storage did not know FDFS_NAMES; 0: never */
 };
 
 /* The end of a call that begins now. */
@@ -55,6 +55,7 @@ struct fdfs_file_call {
 	struct buf *out;        /* FDFS_DOWNLOAD */
 	struct fdfs_info *info; /* FDFS_FILE_INFO */
 	bool not_done;          /* after a failure */
+	bool nonsense;          /* a storage has answered EINVAL */
 };
 
 /* Ask one storage, which is among `tried`; NULL: none is tried instead. */

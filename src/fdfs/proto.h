@@ -99,8 +99,9 @@ enum {
 };
 
 enum {
-	FDFS_STATUS_GONE = 61,    /* ENODATA */
-	FDFS_STATUS_CORRUPT = 74, /* EBADMSG */
+	FDFS_STATUS_NONSENSE = 22, /* EINVAL */
+	FDFS_STATUS_GONE = 61,     /* ENODATA */
+	FDFS_STATUS_CORRUPT = 74,  /* EBADMSG */
 };
 
 enum fdfs_ip_width { /* in the order of the setting fdfs.ip_width */

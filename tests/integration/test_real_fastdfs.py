@@ -233,6 +233,8 @@ def test_its_files_of_every_kind_move_into_a_store_of_our_own(cluster, installat
         appender = storage.upload_appender(b"begun", "log", path)
         storage.append(appender, b", appended")
         wanted[appender] = b"begun, appended"
+        wanted[storage.upload_slave(master, "_0", b"", "jpg")] = b""  # neither is sent by its own server
+        wanted[storage.upload_appender(b"", "log", path)] = b""
         gone = storage.upload(b"gone", "jpg", path)
         storage.delete(gone)
     cluster.made += reversed(wanted)  # slaves before their masters

@@ -79,6 +79,64 @@ TEST(the_crc_of_old_servers_is_accepted)
 	buf_fini(&out);
 }
 
+/* Of a slave and of an appender. */
+static struct file_id inexact_id(int which)
+{
+	struct file_id id, master = play_picture_id();
+
+	if (which == 0)
+		assert_true(file_id_slave(&master, "_1", "png", &id));
+	else
+		assert_true(file_id_parse(
+			SPAN("g01/M00/00/00/fwAAAmsC23SEZwdaAAAAAMv1Ohw705.log"), &id));
+	return id;
+}
+
+TEST(what_an_id_does_not_tell_is_not_checked)
+{
+	for (int i = 0; i < 2; i++) {
+		struct file_id id = inexact_id(i);
+		struct buf out;
+
+		buf_init(&out, 4096);
+		play_bytes(&stage.storage, "bytes", 5);
+		assert_int_equal(download(&id, &out), ERR_NONE);
+		assert_true(span_is(buf_span(&out), "bytes"));
+		buf_fini(&out);
+	}
+}
+
+static void play_size(struct play *play, uint64_t size)
+{
+	struct fdfs_info_reply info = { .size = size };
+	struct buf body;
+
+	buf_init(&body, 100);
+	fdfs_put_info_reply(&body, FDFS_IP_16, &info);
+	play_body(play, &body);
+}
+
+TEST(an_empty_slave_or_appender_that_fastdfs_does_not_send_is_empty)
+{
+	for (int i = 0; i < 2; i++) {
+		struct file_id id = inexact_id(i);
+		struct buf out;
+
+		buf_init(&out, 4096);
+		play_status(&stage.storage, EINVAL);
+		play_size(&stage.storage, 0);
+		assert_int_equal(download(&id, &out), ERR_NONE);
+		assert_int_equal(out.len, 0);
+		play_status(&stage.storage, EINVAL);
+		play_size(&stage.storage, 5);
+		assert_int_equal(download(&id, &out), ERR_NOT_FOUND);
+		play_status(&stage.storage, ENOENT); /* is not asked for its size */
+		play_size(&stage.storage, 0);
+		assert_int_equal(download(&id, &out), ERR_NOT_FOUND);
+		buf_fini(&out);
+	}
+}
+
 TEST(an_answer_that_is_none_is_refused)
 {
 	static const uint8_t bad[][FDFS_HEADER_LEN] = {
