@@ -214,11 +214,12 @@ def test_nothing_acknowledged_is_lost_whatever_fails(pool, capfd):
             pool.kill(PARTS[1])
             load.wait_for(300)
         with phase(load, "the pool is at its quota") as since:
-            kept = load.acks[-1][1]
+            taken = load.take()
             quota(ceph, 1)
             until(lambda: load.words(since)["507 store_full"] > 20, "uploads are refused", 60)
-            assert web.get(pool.lighttpd, "/" + kept).status == 200, "reads go on"
-            pool.picstore("rm", put_before(load))
+            assert web.get(pool.lighttpd, "/" + taken).status == 200, "reads go on"
+            pool.picstore("rm", taken)
+            load.deleted.add(taken)
             quota(ceph, 0)
             load.wait_for(300)
         with phase(load, f"an OSD is silent for {HANG_S} s"):
@@ -236,15 +237,6 @@ def test_nothing_acknowledged_is_lost_whatever_fails(pool, capfd):
             load.wait_for(300)
     with capfd.disabled():
         judge(pool, load, before)
-
-
-def put_before(load):
-    """An acknowledged picture that nobody else deletes from now on."""
-    with load.lock:
-        file_id = next(one for _, one, _ in reversed(load.acks) if one not in load.unsure)
-        load.unsure.add(file_id)
-    load.deleted.add(file_id)
-    return file_id
 
 
 def logged(pool, words):

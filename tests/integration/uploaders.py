@@ -70,12 +70,19 @@ class Uploaders:
                 if not self.acks:
                     continue
                 file_id = self.acks[turn * 7919 % len(self.acks)][1]
-            if file_id in self.deleted:
-                continue
-            # Whatever comes of it, it may be gone from now on.
-            self.unsure.add(file_id)
+                if file_id in self.unsure:
+                    continue
+                # Whatever comes of it, it may be gone from now on.
+                self.unsure.add(file_id)
             if self.one.picstore("rm", file_id, check=False).returncode == 0:
                 self.deleted.add(file_id)
+
+    def take(self):
+        """An acknowledged picture that is the caller's: nobody deletes it."""
+        with self.lock:
+            file_id = next(one for _, one, _ in reversed(self.acks) if one not in self.unsure)
+            self.unsure.add(file_id)
+        return file_id
 
     # -- what was seen
 
