@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -15,11 +16,14 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
 	BACKLOG = 1024,
 	AT_DOOR = 2, /* see below */
+	SHED_AFTER_MS = 500,
+	SHED_LOOK_MS = 100,
 	READ_SIZE = 64 << 10,
 	PIECE_SIZE = 1 << 20, /* of a file that is read and sent */
 	KEEP_SIZE = 1 << 20,  /* a buffer that grew over this is given back */
@@ -35,6 +39,7 @@ struct worker {
 	int fd;               /* the connection, or -1 */
 	bool waiting;         /* between requests: nothing is lost if it is closed */
 
+	bool sheds;   /* it answers by conf.shed */
 	bool at_door; /* it may accept */
 	bool timed;   /* the connection's time limits are set */
 
@@ -51,7 +56,9 @@ struct fcgi_service {
 	int listener;
 	atomic_bool stopping;
 	sem_t door;             /* how many more may be there */
-	struct worker *workers; /* conf.threads of them */
+	struct worker *workers; /* conf.threads of them, and one that sheds */
+	int count;
+	_Atomic int64_t none_waited_ms; /* when nobody was waiting last; for conf.shed */
 };
 
 static _Thread_local struct worker *this_worker;
@@ -222,7 +229,7 @@ static void make_answer(struct worker *worker, struct http_request *request)
 		http_failure(response, err.code, err.text);
 		return;
 	}
-	conf->answer(conf->context, request, response);
+	(worker->sheds ? conf->shed : conf->answer)(conf->context, request, response);
 	if (!buf_ok(&response->header) || !buf_ok(&response->body))
 		fail(response, "the answer is longer than it may be");
 	else if (response->status < 200 || response->status > 599)
@@ -322,6 +329,51 @@ static void serve_connection(struct worker *worker)
 	}
 }
 
+/* Is anybody waiting?  Remembers when nobody was. */
+static bool look_at_door(struct fcgi_service *service, int wait_ms)
+{
+	struct pollfd listener = { service->listener, POLLIN, 0 };
+
+	if (poll(&listener, 1, wait_ms) > 0)
+		return true;
+	atomic_store(&service->none_waited_ms, clock_mono_ms());
+	return false;
+}
+
+static void take_connection(struct worker *worker, int fd)
+{
+	pthread_mutex_lock(&worker->lock);
+	worker->fd = fd;
+	pthread_mutex_unlock(&worker->lock);
+	serve_connection(worker);
+	pthread_mutex_lock(&worker->lock);
+	worker->fd = -1;
+	worker->waiting = false;
+	pthread_mutex_unlock(&worker->lock);
+	close(fd);
+}
+
+/* While there has been a line for too long, end it. */
+static void *shed(void *argument)
+{
+	struct worker *worker = argument;
+	struct fcgi_service *service = worker->service;
+	const struct timespec pause = { .tv_nsec = SHED_LOOK_MS * 1000000L };
+
+	while (!atomic_load(&service->stopping)) {
+		int fd = -1;
+
+		if (look_at_door(service, 0) &&
+			clock_mono_ms() - atomic_load(&service->none_waited_ms) > SHED_AFTER_MS)
+			fd = accept4(service->listener, NULL, NULL, SOCK_CLOEXEC);
+		if (fd >= 0)
+			take_connection(worker, fd);
+		else
+			nanosleep(&pause, NULL);
+	}
+	return NULL;
+}
+
 static void *work(void *argument)
 {
 	struct worker *worker = argument;
@@ -332,6 +384,8 @@ static void *work(void *argument)
 		int fd;
 
 		enter_door(worker);
+		if (service->conf.shed != NULL)
+			look_at_door(service, 0);
 		fd = accept4(service->listener, NULL, NULL, SOCK_CLOEXEC);
 		if (fd < 0 && atomic_load(&service->stopping)) {
 			leave_door(worker);
@@ -344,15 +398,7 @@ static void *work(void *argument)
 			}
 			continue;
 		}
-		pthread_mutex_lock(&worker->lock);
-		worker->fd = fd;
-		pthread_mutex_unlock(&worker->lock);
-		serve_connection(worker);
-		pthread_mutex_lock(&worker->lock);
-		worker->fd = -1;
-		worker->waiting = false;
-		pthread_mutex_unlock(&worker->lock);
-		close(fd);
+		take_connection(worker, fd);
 	}
 }
 
@@ -364,12 +410,15 @@ struct fcgi_service *fcgi_service_new(const struct fcgi_service_conf *conf, stru
 		abort();
 	service->conf = *conf;
 	sem_init(&service->door, 0, AT_DOOR);
-	service->workers = calloc((size_t)conf->threads, sizeof *service->workers);
+	service->count = conf->threads + (conf->shed != NULL ? 1 : 0);
+	service->none_waited_ms = clock_mono_ms();
+	service->workers = calloc((size_t)service->count, sizeof *service->workers);
 	if (service->workers == NULL)
 		abort();
-	for (int i = 0; i < conf->threads; i++) {
+	for (int i = 0; i < service->count; i++) {
 		struct worker *worker = &service->workers[i];
 
+		worker->sheds = i >= conf->threads;
 		worker->service = service;
 		worker->fd = -1;
 		pthread_mutex_init(&worker->lock, NULL);
@@ -393,18 +442,19 @@ int fcgi_service_run(struct fcgi_service *service, struct err *err)
 {
 	int result = 0;
 
-	for (int i = 0; i < service->conf.threads && result == 0; i++) {
+	for (int i = 0; i < service->count && result == 0; i++) {
 		struct worker *worker = &service->workers[i];
-		int status = pthread_create(&worker->thread, NULL, work, worker);
+		int status = pthread_create(
+			&worker->thread, NULL, worker->sheds ? shed : work, worker);
 
 		worker->started = status == 0;
 		if (status != 0) {
 			result = err_set(err, ERR_INTERNAL, "cannot start thread %d of %d: %s",
-				i + 1, service->conf.threads, strerror(status));
+				i + 1, service->count, strerror(status));
 			fcgi_service_stop(service);
 		}
 	}
-	for (int i = 0; i < service->conf.threads; i++) {
+	for (int i = 0; i < service->count; i++) {
 		if (service->workers[i].started)
 			pthread_join(service->workers[i].thread, NULL);
 		service->workers[i].started = false;
@@ -416,7 +466,7 @@ void fcgi_service_stop(struct fcgi_service *service)
 {
 	atomic_store(&service->stopping, true);
 	shutdown(service->listener, SHUT_RDWR); /* ends every accept() */
-	for (int i = 0; i < service->conf.threads; i++) {
+	for (int i = 0; i < service->count; i++) {
 		struct worker *worker = &service->workers[i];
 		int unread = 0;
 
@@ -432,7 +482,7 @@ void fcgi_service_free(struct fcgi_service *service)
 {
 	if (service == NULL)
 		return;
-	for (int i = 0; i < service->conf.threads; i++) {
+	for (int i = 0; i < service->count; i++) {
 		struct worker *worker = &service->workers[i];
 
 		free(worker->bytes);

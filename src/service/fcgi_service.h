@@ -20,6 +20,11 @@ struct fcgi_service_conf {
 	/* Fill `response` (reset, status 0) for `request`.  Called by many threads. */
 	void (*answer)(
 		void *context, const struct http_request *request, struct http_response *response);
+	/* NULL: whoever comes waits until a thread is free.  Else, when connections have been
+	 * waiting all the time for 500 ms, those that wait are answered by this at once: more comes
+	 * than can be carried, and each would only wait longer than the one before. */
+	void (*shed)(
+		void *context, const struct http_request *request, struct http_response *response);
 	void *context;
 };
 

@@ -41,6 +41,7 @@ struct service_counter upload_counters[UPLOAD_FIGURES] = {
 	[UPLOAD_REFUSED_PICTURE] = { "refused_picture", "uploads refused for their picture" },
 	[UPLOAD_FAILED_STORE] = { "failed_store", "uploads that the store did not take" },
 	[UPLOAD_FAILED_HERE] = { "failed", "uploads that failed for other reasons" },
+	[UPLOAD_SHED] = { "shed", "uploads answered busy, since too many waited" },
 	[UPLOAD_FORM_US] = { "form_us", "microseconds spent on reading forms" },
 	[UPLOAD_KEY_US] = { "key_us", "microseconds spent on session keys" },
 	[UPLOAD_FILE_US] = { "file_us", "microseconds spent on base64 and first bytes" },
@@ -149,6 +150,18 @@ static int settle(void *context, const struct upload_result *result, struct err 
 	return upload_record_settle(upload->record, result, err);
 }
 
+/* More comes than can be carried. */
+static void shed(void *context, const struct http_request *request, struct http_response *response)
+{
+	struct err err;
+
+	(void)context;
+	(void)request;
+	count(UPLOAD_SHED, 1);
+	err_set(&err, ERR_BUSY, "too many uploads are waiting");
+	upload_answer(NULL, &err, response);
+}
+
 int upload_listen(struct service_context *context, struct err *err)
 {
 	const struct settings *settings = context->settings;
@@ -169,6 +182,7 @@ int upload_listen(struct service_context *context, struct err *err)
 			.max_response = MAX_RESPONSE,
 			.timeout_ms = settings->network_timeout,
 			.answer = answer,
+			.shed = shed,
 			.context = upload,
 		},
 		err);

@@ -11,6 +11,7 @@ enum upload_figure {
 	UPLOAD_REFUSED_PICTURE,
 	UPLOAD_FAILED_STORE,
 	UPLOAD_FAILED_HERE,
+	UPLOAD_SHED,
 	UPLOAD_FORM_US, /* in the order of enum upload_step from here on */
 	UPLOAD_KEY_US,
 	UPLOAD_FILE_US,

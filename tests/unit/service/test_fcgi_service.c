@@ -22,6 +22,7 @@ static struct {
 	char folder[200], address[256], file[256];
 	int result;
 	sem_t go_on; /* what "/wait" waits for */
+	bool sheds;
 } fixture;
 
 /* What the tests ask for: the target says which answer is wanted. */
@@ -52,6 +53,13 @@ static void answer(
 	}
 }
 
+static void shed(void *context, const struct http_request *request, struct http_response *response)
+{
+	assert_ptr_equal(context, &fixture);
+	assert_true(span_is(request->target, "/wait"));
+	response->status = 503;
+}
+
 static void *run(void *argument)
 {
 	struct err err;
@@ -77,6 +85,7 @@ static void start(int threads, bool sendfile)
 		.timeout_ms = 20000,
 		.sendfile = sendfile,
 		.answer = answer,
+		.shed = fixture.sheds ? shed : NULL,
 		.context = &fixture,
 	};
 	struct err err;
@@ -382,6 +391,47 @@ TEST(who_waits_keeps_nobody_from_being_answered)
 	stop();
 	sem_destroy(&fixture.go_on);
 	buf_fini(&wait);
+}
+
+/* Is the answer to the request that was sent on `fd` a 503? */
+static bool is_shed(int fd)
+{
+	struct buf out;
+	bool found;
+
+	assert_true(read_answer(fd, &out));
+	found = memmem(out.data, out.len, "Status: 503", 11) != NULL;
+	buf_fini(&out);
+	close(fd);
+	return found;
+}
+
+TEST(a_line_that_does_not_end_is_told_to_come_back)
+{
+	struct buf request = request_of("GET", "/wait", 0, false);
+	int fds[4];
+
+	sem_init(&fixture.go_on, 0, 0);
+	fixture.sheds = true;
+	start(1, false);
+	for (int i = 0; i < 4; i++) {
+		fds[i] = dial();
+		send_all(fds[i], &request);
+	}
+	/* The first has the only thread; nobody else's turn would come. */
+	for (int i = 1; i < 4; i++)
+		assert_true(is_shed(fds[i]));
+	sem_post(&fixture.go_on);
+	assert_false(is_shed(fds[0]));
+	/* Who comes when there is no line is answered, however long that takes. */
+	fds[0] = dial();
+	send_all(fds[0], &request);
+	sem_post(&fixture.go_on);
+	assert_false(is_shed(fds[0]));
+	stop();
+	fixture.sheds = false;
+	buf_fini(&request);
+	sem_destroy(&fixture.go_on);
 }
 
 TEST(who_says_nothing_keeps_nobody_from_being_answered)
