@@ -188,10 +188,12 @@ struct local_source *local_source_beside(const struct settings *settings,
 		/* volume: the others keep nothing that can be read here */
 		if (from != own && (from->engine != STORAGE_ENGINE_VOLUME || !settings->local_read))
 			continue;
+		/* NOLINTBEGIN(clang-analyzer-core.NullDereference): `from` is one of an array */
 		storage->settings = from;
 		storage->path_count = settings_are_shared(from) ? FILE_ID_PATHS : from->store_path.count;
 		storage->group = from->group[0] != '\0' ? from->group : from->name;
 		find_source(from, storage->source);
+		/* NOLINTEND(clang-analyzer-core.NullDereference) */
 		pthread_mutex_init(&storage->opening, NULL);
 		storage->retry_ms = INT64_MIN;
 		storage->borrowed = own != NULL && from == own;

@@ -105,18 +105,22 @@ struct engine *local_store_engine(const char *name, struct engine_conf *conf,
 {
 	struct engine_rados_conf rados = local_rados_conf(storage);
 	struct local_s3 s3;
-	struct engine *engine;
+	struct engine *engine = NULL;
 
 	rados.warn = warn;
+	/* cppcheck-suppress autoVariables ; an engine that is open does not look at it again */
 	conf->rados = &rados;
 	conf->cold = local_store_cold(storage);
-	if (storage->engine != STORAGE_ENGINE_S3 && storage->cold_engine != STORAGE_COLD_S3)
-		return engine_open(name, conf, err);
-	if (local_s3_init(&s3, settings, storage, err) != 0)
-		return NULL;
-	conf->s3 = &s3.conf;
-	engine = engine_open(name, conf, err);
-	local_s3_fini(&s3);
+	if (storage->engine != STORAGE_ENGINE_S3 && storage->cold_engine != STORAGE_COLD_S3) {
+		engine = engine_open(name, conf, err);
+	} else if (local_s3_init(&s3, settings, storage, err) == 0) {
+		/* cppcheck-suppress autoVariables ; the same */
+		conf->s3 = &s3.conf;
+		engine = engine_open(name, conf, err);
+		local_s3_fini(&s3);
+		conf->s3 = NULL;
+	}
+	conf->rados = NULL;
 	return engine;
 }
 

@@ -172,7 +172,7 @@ static void add_own(struct paths *paths, const struct settings *settings, unsign
 			continue;
 		if (own[i].file != NULL)
 			add_folder_of(paths, own[i].file, CONFINE_WRITE);
-		else if (own[i].folder[0] != '\0')
+		else if (own[i].folder != NULL && own[i].folder[0] != '\0')
 			add_folder(paths, own[i].folder);
 	}
 	if ((reach & REACH_SECRETS) != 0)

@@ -206,6 +206,7 @@ int engine_shift_wait(struct engine *engine, struct engine_shift *shift)
 	struct waiting waiting = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false };
 
 	shift->done = shift_done;
+	/* cppcheck-suppress autoVariables ; it is waited for, and not used afterwards */
 	shift->context = &waiting;
 	engine_shift(engine, shift);
 	wait_until_done(&waiting);

@@ -412,6 +412,7 @@ static void finish_shifts(struct writer *writer)
 			flush_error(shifted->volume, &shift->err);
 		shift->cold = shifted->record.cold;
 		if (shift->err.code == ERR_NONE && shift->cold == ENGINE_COLD_ONLY)
+			/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): good, so it has one */
 			eraser_add(writer->eraser, shifted->volume->number, shifted->record.spot);
 		volume_unref(shifted->volume);
 		shift->done(shift);
