@@ -2,6 +2,7 @@
 
 #include "core/clock.h"
 #include "core/steady_cond.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,5 @@
 #include "programs/tracker_server/cluster_memory.h"
+#include "core/durable_file.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -112,33 +113,18 @@ static void make_folder(const char *path)
 	mkdir(folder, 0755);
 }
 
-static int write_file(const char *path, struct span text, struct err *err)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	bool good;
-
-	if (fd < 0)
-		return err_errno(err, "%s", path);
-	good = write(fd, text.data, text.len) == (ssize_t)text.len && fsync(fd) == 0;
-	if (!good)
-		err_errno(err, "%s", path);
-	close(fd);
-	return good ? 0 : -1;
-}
-
 int cluster_memory_save(const struct cluster *cluster, const char *path, struct err *err)
 {
-	char fresh[4096];
 	struct buf text;
 	int result;
 
 	make_folder(path);
-	snprintf(fresh, sizeof fresh, "%s.new", path);
 	buf_init(&text, CLUSTER_MEMORY_MAX);
 	cluster_memory_put(cluster, &text);
-	result = write_file(fresh, buf_span(&text), err);
-	if (result == 0 && rename(fresh, path) != 0)
-		result = err_errno(err, "%s", path);
+	if (buf_ok(&text))
+		result = durable_file_write(path, buf_span(&text), 0644, err);
+	else
+		result = err_set(err, ERR_INTERNAL, "%s: more storages than it takes", path);
 	buf_fini(&text);
 	return result;
 }
