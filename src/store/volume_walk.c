@@ -163,10 +163,8 @@ static int judge_picture(struct walk *walk, struct walk_found *found, struct err
 		return -1;
 	if (ended && !walk->content)
 		return 0;
-	if (!record_is_here(record)) {
-		found->no_end = !ended;
-		return 0;
-	}
+	if (!record_is_here(record))
+		return ended ? 0 : judge_whole(walk, found, err);
 	if (volume_crc(walk->volume, found->offset + RECORD_HEADER_LEN, record->len, 0, &crc,
 		    err) != 0)
 		return -1;
