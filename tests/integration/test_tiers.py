@@ -191,7 +191,7 @@ def test_every_way_of_reading_knows_them(store):
 def test_a_backup_knows_what_is_cold(double, installations, tmp_path_factory):
     """`test_backup` has the rest."""
     folder = tmp_path_factory.mktemp("backup")
-    for path in (folder, *list(folder.parents)[:3]):
+    for path in (folder, *list(folder.parents)[:2]):
         path.chmod(0o755)
     if user_options():
         shutil.chown(folder, user_options()[1])
