@@ -226,7 +226,7 @@ int fdfs_stat(struct fdfs_client *client, const struct file_id *id, struct fdfs_
  * size, slaves and appenders, may be one. */
 static bool is_empty(struct fdfs_client *client, const struct file_id *id)
 {
-	struct fdfs_info info;
+	struct fdfs_info info = { 0 };
 
 	return fdfs_stat(client, id, &info, NULL) == 0 && info.size == 0;
 }
