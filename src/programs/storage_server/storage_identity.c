@@ -11,7 +11,7 @@
 /* The address that `fd` listens on, if it is one that clients can be told. */
 static int bound_address(int fd, struct fdfs_address *out, struct err *err)
 {
-	struct sockaddr_storage bound;
+	struct sockaddr_storage bound = { .ss_family = AF_UNSPEC };
 	socklen_t len = sizeof bound;
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&bound;
 	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&bound;

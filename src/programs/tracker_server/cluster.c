@@ -370,6 +370,7 @@ int cluster_fetch(struct cluster *cluster, const struct fdfs_file_request *file,
 		size_t at = (first + i) % group->count;
 		const struct cluster_storage *storage = group->storages[at];
 
+		assert(storage != NULL);
 		if (storage == source ? route->count > 0 : source != NULL && !source->beat.shared)
 			continue; /* named already, or has not got it */
 		if (!fits(cluster, storage, use, now_ms))
