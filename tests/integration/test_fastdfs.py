@@ -166,7 +166,7 @@ def refuses(client, command, body, status=fdfs.EINVAL):
 
 def test_unknown_commands(stack):
     for port in (stack.tracker, stack.storage["g01"]):
-        for command in (0, 1, 50, 110, 200, 255):
+        for command in (0, 1, 50, 110, 210, 255):
             with fdfs.Client(port) as client:
                 refuses(client, command, b"")
 

@@ -7,6 +7,7 @@ import time
 import pictures
 import web
 
+KEYS = 400          # each is good for a few uploads
 CLIENTS = 12        # that wait for their answer: as much as can be carried
 BEST_S, OVER_S = 5, 6
 TIMES = 2           # as many arrive as were carried
@@ -17,7 +18,7 @@ SHED = {503, 429}
 
 class Load:
     def __init__(self, home):
-        self.home, self.keys = home, [home.token() for _ in range(60)]
+        self.home, self.keys = home, [home.token() for _ in range(KEYS)]
         large = pictures.drawn(2400, 1800)  # few bytes, and all of its pixels are looked at
         self.pictures = [pictures.with_comment(large, n) for n in range(8)]
         self.lock = threading.Lock()
