@@ -68,13 +68,13 @@ def ask_fdfs(address, command):
     return answer[10:]
 
 
-def wait_for(what, condition, process=None):
-    deadline = time.monotonic() + READY_S
+def wait_for(what, condition, process=None, longest_s=READY_S):
+    deadline = time.monotonic() + longest_s
     while not condition():
         if process is not None and process.poll() is not None:
             raise Failure(f"{what}: ended with status {process.returncode}")
         if time.monotonic() > deadline:
-            raise Failure(f"{what}: not ready after {READY_S} s")
+            raise Failure(f"{what}: not ready after {longest_s} s")
         time.sleep(0.002)
 
 

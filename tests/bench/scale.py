@@ -269,11 +269,14 @@ class Scale:
         say(f"deletes a second, a quarter ({count})", spread(rates, "{:.0f}"))
         end = last = time.monotonic()
         least = min(before, on_disk(self.folder))
-        while time.monotonic() < min(end + ERASE_S, max(last, end + PUNCH_DELAY_S) + QUIET_S):
-            time.sleep(1)
+
+        def no_more_comes():
+            nonlocal last, least
             now = on_disk(self.folder)
             if now < least:
                 last, least = time.monotonic(), now
+            return time.monotonic() > max(last, end + PUNCH_DELAY_S) + QUIET_S
+        rig.wait_for("the space of what was deleted", no_more_comes, longest_s=ERASE_S)
         say("of their bytes the disk has back", f"{100 * (before - least) / gone:.1f} %, the last "
             f"{last - end:.0f} s after the last delete")
         self.storages.stop("g01")
